@@ -1,0 +1,147 @@
+// Every error filesession throws, and every message it renders.
+//
+// A message says what was tried, the value, and the way out. It never holds a token or session data: an id is the hash of
+// a token and may be shown.
+
+/** The stable name of each way things go wrong. */
+export type SessionErrorCode =
+  /** No place can be found for this id: empty, not a string, or too long. */
+  | "ERR_SESSION_ID"
+  /** The place failed: `fileDir` cannot be used, the disk is full or broken. The `cause` has the system's error. */
+  | "ERR_SESSION_DIR"
+  /** Somebody held the lock for longer than `lockTimeout`. */
+  | "ERR_SESSION_LOCK_TIMEOUT"
+  /** The lock was taken over while we held it: this process was paused for more than a minute. Nothing was acknowledged. */
+  | "ERR_SESSION_LOCK_LOST"
+  /** The session was destroyed, or moved to another id, while it was in use. */
+  | "ERR_SESSION_GONE"
+  /** The data holds something that cannot be stored. The message names the path. */
+  | "ERR_SESSION_DATA"
+  /** The data is larger than `maxBytes`. */
+  | "ERR_SESSION_TOO_LARGE"
+  /** An option has a value that makes no sense. */
+  | "ERR_SESSION_OPTION"
+  /** A cookie is due, and the headers have already been sent. */
+  | "ERR_SESSION_HEADERS_SENT";
+
+// What a client may know of it: the status, and a reason phrase without a path or an id.
+const responses: Record<SessionErrorCode, [status: number, statusText: string]> = {
+  ERR_SESSION_ID: [400, "Bad Session Id"],
+  ERR_SESSION_DIR: [503, "Session Storage Unavailable"],
+  ERR_SESSION_LOCK_TIMEOUT: [503, "Session Busy"],
+  ERR_SESSION_LOCK_LOST: [503, "Session Busy"],
+  ERR_SESSION_GONE: [409, "Session Gone"],
+  ERR_SESSION_DATA: [500, "Session Data Not Storable"],
+  ERR_SESSION_TOO_LARGE: [413, "Session Too Large"],
+  ERR_SESSION_OPTION: [500, "Session Misconfigured"],
+  ERR_SESSION_HEADERS_SENT: [500, "Session Too Late"],
+};
+
+/**
+ * The one error class. `code` says which of the ways it went wrong, `cause` keeps the error underneath.
+ *
+ * Thrown out of an h3 handler it becomes a response with the right status in h3 1 (`statusCode`) and h3 2 (`status`).
+ * It does not carry h3's own brand, so both hide the message, which may name a path, from the client.
+ */
+export class SessionError extends Error {
+  override readonly name = "SessionError";
+  readonly code: SessionErrorCode;
+  /** The HTTP status, as h3 2 calls it. */
+  readonly status: number;
+  /** The reason phrase, as h3 2 calls it. */
+  readonly statusText: string;
+  /** The HTTP status, as h3 1 calls it. */
+  readonly statusCode: number;
+  /** The reason phrase, as h3 1 calls it. */
+  readonly statusMessage: string;
+
+  constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    [this.status, this.statusText] = responses[code];
+    this.statusCode = this.status;
+    this.statusMessage = this.statusText;
+  }
+}
+
+/** The `code` of a system error such as `ENOENT`, or `undefined` when `error` is not one. */
+export function errno(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+export function badId(id: unknown, why: string): SessionError {
+  const shown = typeof id === "string" ? JSON.stringify(id.slice(0, 64)) : typeof id;
+  return new SessionError("ERR_SESSION_ID", `Cannot name a file for session id ${shown}: ${why}`);
+}
+
+export function badOption(name: string, value: unknown, wanted: string): SessionError {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return new SessionError(
+    "ERR_SESSION_OPTION",
+    `Cannot use option \`${name}\`: it is ${shown}, and must be ${wanted}`,
+  );
+}
+
+export function badDir(fileDir: string, why: string, cause?: unknown): SessionError {
+  return new SessionError("ERR_SESSION_DIR", `Cannot keep sessions in ${fileDir}: ${why}`, {
+    cause,
+  });
+}
+
+/** The place failed in the middle of `action`. */
+export function placeFailed(action: string, file: string, cause: unknown): SessionError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SessionError("ERR_SESSION_DIR", `Cannot ${action} session file ${file}: ${why}`, {
+    cause,
+  });
+}
+
+export function lockTimeout(lockFile: string, seconds: number): SessionError {
+  return new SessionError(
+    "ERR_SESSION_LOCK_TIMEOUT",
+    `Cannot lock session: ${lockFile} was still held after ${seconds} s. ` +
+      "It is freed by itself 60 s after its holder has died; raise `lockTimeout` if sessions are held for long",
+  );
+}
+
+export function lockLost(lockFile: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_LOCK_LOST",
+    `Cannot write session: ${lockFile} was taken over, because this process held it without a sign of life for more than 60 s. ` +
+      "Nothing was acknowledged; try again",
+  );
+}
+
+export function gone(id: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_GONE",
+    `Cannot change session ${id}: it was destroyed or moved in the meantime`,
+  );
+}
+
+export function badData(path: string, why: string): SessionError {
+  return new SessionError("ERR_SESSION_DATA", `Cannot store ${path}: ${why}`);
+}
+
+export function tooLarge(bytes: number, maxBytes: number): SessionError {
+  return new SessionError(
+    "ERR_SESSION_TOO_LARGE",
+    `Cannot store session: it has ${bytes} bytes, and \`maxBytes\` is ${maxBytes}. The session is as it was before`,
+  );
+}
+
+export function closed(): SessionError {
+  return new SessionError(
+    "ERR_SESSION_DIR",
+    "Cannot use the session handler: it has been closed. Make a new one",
+  );
+}
+
+export function headersSent(): SessionError {
+  return new SessionError(
+    "ERR_SESSION_HEADERS_SENT",
+    "Cannot set the session cookie: the response's headers have already been sent. " +
+      "Store into the session before the response begins. Nothing was written",
+  );
+}

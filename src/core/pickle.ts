@@ -1,0 +1,181 @@
+// "Pickling": session data to text and back, as it was.
+//
+// Plain data (what JSON carries without loss) is JSON, which a person can read and which costs a fifth of the rich way.
+// Everything else goes through devalue. What neither can carry is refused before anything is written.
+
+import { parse, stringify } from "devalue";
+import { badData } from "./error.ts";
+
+/** How a text was made: `json`, or `rich` for devalue's format. */
+export type Encoding = "json" | "rich";
+
+export interface Pickled {
+  encoding: Encoding;
+  text: string;
+}
+
+// Deep enough for data, shallow enough for every stack: JSON.stringify and devalue recurse.
+const maxDepth = 500;
+
+/**
+ * `data` as text. Throws `ERR_SESSION_DATA`, naming the path (`data.cart[2].fn`), for functions, symbols, instances of
+ * foreign classes, promises, and data nested deeper than 500.
+ */
+export function pickle(data: unknown): Pickled {
+  const encoding = new Survey().of(data);
+  if (encoding === "json") return { encoding, text: JSON.stringify(data) };
+  return { encoding, text: stringify(data, reducers) };
+}
+
+/** What `pickle` was given. Runs no code that is in the text, and makes nothing but the types `pickle` takes. */
+export function unpickle(encoding: Encoding, text: string): unknown {
+  return encoding === "json" ? JSON.parse(text) : parse(text, revivers);
+}
+
+// A Buffer is a Uint8Array to devalue; people put Buffers into sessions and want them back.
+const reducers = {
+  Buffer: (value: unknown): string | false =>
+    Buffer.isBuffer(value) && (value.toString("base64") || "="),
+};
+const revivers = { Buffer: (base64: string): Buffer => Buffer.from(base64, "base64") };
+
+// The classes that come back as they went in. A subclass would come back as its parent, so it is refused.
+const richPrototypes = new Set<object>([
+  Date.prototype,
+  Map.prototype,
+  Set.prototype,
+  RegExp.prototype,
+  URL.prototype,
+  URLSearchParams.prototype,
+  ArrayBuffer.prototype,
+  DataView.prototype,
+  Int8Array.prototype,
+  Uint8Array.prototype,
+  Uint8ClampedArray.prototype,
+  Int16Array.prototype,
+  Uint16Array.prototype,
+  Int32Array.prototype,
+  Uint32Array.prototype,
+  Float32Array.prototype,
+  Float64Array.prototype,
+  BigInt64Array.prototype,
+  BigUint64Array.prototype,
+  Buffer.prototype,
+  Boolean.prototype,
+  Number.prototype,
+  String.prototype,
+]);
+
+/** Walks data once: is all of it plain, is any of it refused, does anything occur twice. */
+class Survey {
+  #seen = new Set<object>();
+  #path: (string | number)[] = [];
+  #encoding: Encoding = "json";
+
+  of(data: unknown): Encoding {
+    this.#visit(data);
+    return this.#encoding;
+  }
+
+  #visit(value: unknown): void {
+    if (typeof value === "object" && value !== null) return this.#visitReference(value);
+    if (typeof value === "function" || typeof value === "symbol")
+      throw this.#refusal(`a ${typeof value} cannot be stored`);
+    const plain =
+      typeof value === "number"
+        ? Number.isFinite(value) && !Object.is(value, -0)
+        : value === null || typeof value === "string" || typeof value === "boolean";
+    if (!plain) this.#encoding = "rich";
+  }
+
+  #visitReference(value: object): void {
+    if (this.#seen.has(value)) {
+      this.#encoding = "rich"; // JSON would make two of it, or never end
+      return;
+    }
+    this.#seen.add(value);
+    if (this.#path.length >= maxDepth)
+      throw this.#refusal(`data nested deeper than ${maxDepth} cannot be stored`);
+    if (Array.isArray(value)) this.#visitArray(value);
+    else this.#visitObject(value);
+  }
+
+  #visitArray(value: unknown[]): void {
+    if (Object.getPrototypeOf(value) !== Array.prototype) throw this.#foreign(value);
+    const keys = Object.keys(value);
+    // Holes come back as holes, but only the rich way. A named property of an array would be lost either way.
+    if (keys.length !== value.length) this.#encoding = "rich";
+    for (const key of keys) {
+      if (String(Number(key)) !== key)
+        throw this.#refusal("an array with named properties cannot be stored", key);
+      this.#descend(Number(key), value[Number(key)]);
+    }
+  }
+
+  #visitObject(value: object): void {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) {
+      if (prototype === null) this.#encoding = "rich";
+      this.#visitProperties(value);
+    } else if (richPrototypes.has(prototype as object)) {
+      this.#encoding = "rich";
+      if (value instanceof Map) this.#visitMap(value);
+      else if (value instanceof Set) this.#visitSet(value);
+      else if (!ArrayBuffer.isView(value) && Object.keys(value).length > 0 && !isBoxed(value))
+        throw this.#refusal("a built-in object with properties of its own cannot be stored");
+    } else {
+      throw this.#foreign(value);
+    }
+  }
+
+  #visitProperties(value: object): void {
+    if (Object.getOwnPropertySymbols(value).length > 0)
+      throw this.#refusal("an object with symbol keys cannot be stored");
+    for (const [key, item] of Object.entries(value)) {
+      // As a key it is data here and a prototype in the next Object.assign.
+      if (key === "__proto__") throw this.#refusal("a `__proto__` key cannot be stored", key);
+      this.#descend(key, item);
+    }
+  }
+
+  #visitMap(value: Map<unknown, unknown>): void {
+    let index = 0;
+    for (const [key, item] of value) {
+      this.#descend(index, key);
+      this.#descend(typeof key === "string" ? key : index, item);
+      index++;
+    }
+  }
+
+  #visitSet(value: Set<unknown>): void {
+    let index = 0;
+    for (const item of value) this.#descend(index++, item);
+  }
+
+  #descend(key: string | number, value: unknown): void {
+    this.#path.push(key);
+    this.#visit(value);
+    this.#path.pop();
+  }
+
+  #foreign(value: object): Error {
+    const name: unknown = value.constructor?.name;
+    return this.#refusal(
+      `an instance of ${typeof name === "string" && name ? name : "a foreign class"} cannot be stored; store what it is made of`,
+    );
+  }
+
+  #refusal(why: string, key?: string): Error {
+    const path = key === undefined ? this.#path : [...this.#path, key];
+    return badData(`data${path.map(step).join("")}`, why);
+  }
+}
+
+function isBoxed(value: object): boolean {
+  return value instanceof String || value instanceof Number || value instanceof Boolean;
+}
+
+function step(key: string | number): string {
+  if (typeof key === "number") return `[${key}]`;
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
