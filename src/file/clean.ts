@@ -1,0 +1,109 @@
+// Cleaning: expired sessions go, and so does what a crash left behind. What is not ours is not touched.
+
+import { type Stats, lstatSync } from "node:fs";
+import { join } from "node:path";
+import type { CleanOptions, CleanResult } from "../core/handler.ts";
+import { unlinkIfThere } from "./lock.ts";
+import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
+import { sizeSaysTtl } from "./record.ts";
+import { putBack, readSession } from "./session-file.ts";
+import { tokenAt } from "./takeover.ts";
+import { entriesIn } from "./walk.ts";
+
+/** What cleaning asks of the handler. */
+export interface Cleaning {
+  isDue: (touched: number, expires: number | undefined) => boolean;
+  /** Milliseconds after which what stands beside a session has no owner any more. */
+  staleMs: number;
+  /** Removes the session if it is still due under its lock: whether it did, or `busy`. */
+  remove: (id: string, file: string) => Promise<"removed" | "kept" | "busy">;
+  /** Takes the lock of `file` over if it is stale, and gives it back. */
+  unlock: (id: string, file: string) => Promise<void>;
+}
+
+// Enough to find out what is wrong with a disk, and not a second copy of all sessions.
+const damagedKept = 16;
+
+// Every so many files somebody who watches is told.
+const progressEvery = 1000;
+
+/** Goes once through the directory. */
+export async function cleanDirectory(
+  names: Names,
+  cleaning: Cleaning,
+  { signal, onProgress }: CleanOptions,
+): Promise<CleanResult> {
+  const result: CleanResult = { removed: 0, kept: 0, skipped: 0 };
+  const damaged: { path: string; since: number }[] = [];
+  signal?.throwIfAborted();
+  for await (const entry of entriesIn(names.fileDir)) {
+    signal?.throwIfAborted();
+    if (!entry.isFile()) continue;
+    const path = join(names.fileDir, entry.name);
+    const id = names.idOf(entry.name);
+    if (id === undefined) {
+      await collect(names, path, entry.name, cleaning, damaged);
+      continue;
+    }
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const outcome = isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
+    result[outcome === "busy" ? "skipped" : outcome]++;
+    if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
+      onProgress?.({ ...result });
+  }
+  damaged.sort((a, b) => b.since - a.since);
+  for (const { path } of damaged.slice(damagedKept)) unlinkIfThere(path);
+  onProgress?.({ ...result });
+  return result;
+}
+
+function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
+  if (cleaning.isDue(Math.round(stats.mtimeMs), undefined)) return true;
+  if (!sizeSaysTtl(stats.size)) return false; // decided by one lstat: reading every file takes three times as long
+  const found = readSession(path, id);
+  return (
+    found !== undefined &&
+    found !== "damaged" &&
+    cleaning.isDue(found.touched, found.current.meta.expires)
+  );
+}
+
+/** Removes what stands beside a session and belongs to nobody any more. Its owner, should it be alive, finds out by its own next step. */
+async function collect(
+  names: Names,
+  path: string,
+  fileName: string,
+  cleaning: Cleaning,
+  damaged: { path: string; since: number }[],
+): Promise<void> {
+  const companion = parseCompanion(fileName);
+  const id = companion && names.idOf(companion.name);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (companion === undefined || id === undefined || stats === undefined) return;
+  if (companion.kind === "bad") {
+    damaged.push({ path, since: stats.ctimeMs });
+    return;
+  }
+  // A lock says by its mtime that its holder is alive. The others are made and renamed: ctime, since their mtime is the session's.
+  const since = companion.kind === "lock" ? stats.mtimeMs : stats.ctimeMs;
+  if (Date.now() - since <= cleaning.staleMs) return;
+  const file = names.file(id);
+  if (companion.kind === "lock") await cleaning.unlock(id, file);
+  else removeCompanion(file, path, id, companion.kind);
+}
+
+function removeCompanion(file: string, path: string, id: string, kind: Companion): void {
+  if (kind === "heir") {
+    // First what the heir would put in the lock's place: then it cannot.
+    const token = tokenAt(path);
+    if (token !== undefined) unlinkIfThere(companionFile(file, token, "take"));
+  }
+  if (kind === "gone") {
+    const found = readSession(path, id);
+    // Moved away by somebody who was paused, and died before putting it back.
+    if (found !== undefined && found !== "damaged" && found.current.meta.gone === undefined)
+      return putBack(path, file);
+  }
+  unlinkIfThere(path);
+}

@@ -1,0 +1,490 @@
+import { lstatSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { badOption, closed, gone, lockTimeout, tooLarge } from "../core/error.ts";
+import {
+  type Change,
+  type CleanOptions,
+  type CleanResult,
+  type EmptyRecord,
+  type Handler,
+  type RetrieveOptions,
+  type SessionRecord,
+  type WriteOptions,
+} from "../core/handler.ts";
+import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
+import { cleanDirectory } from "./clean.ts";
+import { openDirectory } from "./directory.ts";
+import { refreshLock, releaseLock, type Lock, tryLock } from "./lock.ts";
+import { lockFile, Names } from "./names.ts";
+import type { Durability } from "./publish.ts";
+import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
+import type { Meta } from "./record.ts";
+import { LockedFile, readSession, type Snapshot, touchSession } from "./session-file.ts";
+import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
+import { sessionsIn } from "./walk.ts";
+
+export interface FileHandlerOptions {
+  /**
+   * The directory for the session files, on a local disk. Default `.data/sessions`, from the working directory.
+   * Made if it is missing. A link is resolved once, now.
+   */
+  fileDir?: string;
+  /** What the name of each session's file begins with: letters, digits, `_` and `-`. Default `sess_`. */
+  filePrefix?: string;
+  /**
+   * Seconds to wait for a lock before `ERR_SESSION_LOCK_TIMEOUT`. Default 75: longer than the 60 s after which the lock of a
+   * process that has died is taken over, so that such a lock delays a request and fails none.
+   */
+  lockTimeout?: number;
+  /** What an acknowledged write survives. Default `process`. */
+  durability?: Durability;
+  /** Bytes that one session's data may have, as stored. Default 1048576. */
+  maxBytes?: number;
+  /**
+   * Seconds without a sign of life after which a lock counts as abandoned. Default 60, which is what every other program that
+   * follows the protocol goes by: only for tests.
+   */
+  staleAfter?: number;
+}
+
+// A holder that is alive shows it four times before anybody may think otherwise.
+const signsOfLifePerLimit = 4;
+
+/** How often a reader without a lock looks again at a record that seems damaged, a millisecond apart. */
+const secondLooks = 10;
+
+/**
+ * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside it.
+ *
+ * The constructor throws `ERR_SESSION_DIR` when `fileDir` cannot be used, and `ERR_SESSION_OPTION`.
+ */
+export class FileHandler implements Handler {
+  /** The directory, all links resolved. */
+  readonly fileDir: string;
+  readonly filePrefix: string;
+  readonly #names: Names;
+  readonly #durability: Durability;
+  readonly #lockTimeout: number;
+  readonly #maxBytes: number;
+  readonly #staleMs: number;
+  readonly #held = new Map<string, HeldLock>();
+  #pending = 0;
+  #closed = false;
+  #drained: (() => void) | undefined;
+
+  constructor(options: FileHandlerOptions = {}) {
+    const {
+      fileDir = ".data/sessions",
+      filePrefix = "sess_",
+      lockTimeout = 75,
+      durability = "process",
+      maxBytes = 1024 * 1024,
+      staleAfter = 60,
+    } = options;
+    if (typeof fileDir !== "string" || fileDir === "")
+      throw badOption("fileDir", fileDir, "the name of a directory");
+    if (typeof filePrefix !== "string" || !/^[A-Za-z0-9_-]{0,64}$/.test(filePrefix))
+      throw badOption("filePrefix", filePrefix, "up to 64 letters, digits, `_` or `-`");
+    if (!["process", "file", "full"].includes(durability))
+      throw badOption("durability", durability, "'process', 'file' or 'full'");
+    if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > 99_999_999)
+      throw badOption("maxBytes", maxBytes, "a whole number of bytes from 1 to 99999999");
+    this.#lockTimeout = seconds("lockTimeout", lockTimeout);
+    this.#staleMs = 1000 * seconds("staleAfter", staleAfter);
+    this.#durability = durability;
+    this.#maxBytes = maxBytes;
+    this.fileDir = openDirectory(fileDir);
+    this.filePrefix = filePrefix;
+    this.#names = new Names(this.fileDir, filePrefix);
+  }
+
+  async store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
+    return this.#run(async () => {
+      const pickled = this.#pickle(data); // before anything is locked
+      const record = await this.#transact<T>(id, options, false, () => ({ data, pickled }));
+      return record as SessionRecord<T>; // only a change that gives `undefined` leaves no record
+    });
+  }
+
+  async update<T = unknown>(
+    id: string,
+    change: Change<T>,
+    options: WriteOptions = {},
+  ): Promise<SessionRecord<T> | EmptyRecord> {
+    const pickled = (data: T | undefined): Changed<T> | undefined =>
+      data === undefined ? undefined : { data, pickled: this.#pickle(data) };
+    return this.#run(() =>
+      this.#transact<T>(id, options, true, (record) => {
+        const data = change(record);
+        return isPromise(data) ? data.then(pickled) : pickled(data);
+      }),
+    );
+  }
+
+  async retrieve<T = unknown>(
+    id: string,
+    { blocking = true }: RetrieveOptions = {},
+  ): Promise<SessionRecord<T> | EmptyRecord> {
+    return this.#run(async () => {
+      const file = this.#names.file(id);
+      if (blocking) await this.#untilFree(file);
+      const found = liveIn(await this.#read(id, file, blocking));
+      return found ? recordOf<T>(found) : {};
+    });
+  }
+
+  async touch(id: string): Promise<boolean> {
+    return this.#run(async () => {
+      const file = this.#names.file(id);
+      const isLive = (found: Snapshot): boolean => liveIn(found) !== undefined;
+      const touched = touchSession(file, id, Date.now(), isLive);
+      if (touched !== "damaged") return touched;
+      await this.#read(id, file, false);
+      return touchSession(file, id, Date.now(), isLive) === true;
+    });
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return this.#run(async () => {
+      const place = { id, file: this.#names.file(id) };
+      const removed = await this.#withFiles([place], true, ([session]) => forget(session));
+      return removed === true;
+    });
+  }
+
+  async clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
+    const timeoutMs = 1000 * seconds("timeout", timeout);
+    const { blocking = false } = options;
+    const isDue = (touched: number, expires: number | undefined): boolean =>
+      timeoutMs === 0 || Date.now() - touched > timeoutMs || isPast(expires);
+    const forgetIfDue = (session: LockedFile): "removed" | "kept" => {
+      const { found } = session;
+      if (typeof found === "object" && !isDue(found.touched, found.current.meta.expires))
+        return "kept"; // touched or stored since we looked
+      return forget(session, true) ? "removed" : "kept";
+    };
+    return this.#run(() =>
+      cleanDirectory(
+        this.#names,
+        {
+          isDue,
+          staleMs: this.#staleMs,
+          remove: async (id, file) =>
+            (await this.#withFiles([{ id, file }], blocking, ([session]) =>
+              forgetIfDue(session),
+            )) ?? "busy",
+          unlock: async (id, file) => {
+            await this.#withFiles([{ id, file }], false, () => undefined);
+          },
+        },
+        options,
+      ),
+    );
+  }
+
+  async *keys(): AsyncGenerator<string, void, undefined> {
+    this.#assertOpen();
+    for await (const { id, file } of sessionsIn(this.#names))
+      if (liveIn(readSession(file, id))) yield id;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const id of this.#held.keys()) await this._releaseLock(id);
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The full name of the session's file. */
+  _sessionFile(id: string): string {
+    return this.#names.file(id);
+  }
+
+  /** The full name of the session's lock file. */
+  _lockFile(id: string): string {
+    return lockFile(this._sessionFile(id));
+  }
+
+  /**
+   * Locks a session against everybody, this handler's own methods included, until `_releaseLock(id)`. A lock that has shown no
+   * sign of life for 60 s is taken over. With `blocking` off it does not wait: `false` when it did not get the lock.
+   */
+  async _acquireLock(id: string, blocking = true): Promise<boolean> {
+    return this.#run(async () => {
+      const file = this.#names.file(id);
+      const deadline = this.#deadline();
+      if (!beginTurn(file)) {
+        if (!blocking) return false;
+        await this.#turn(file, deadline);
+      }
+      let lock: Lock | undefined;
+      try {
+        lock = tryLock(file) ?? (await this.#lock(file, blocking, deadline));
+      } finally {
+        if (lock === undefined) endTurn(file);
+      }
+      if (lock === undefined) return false;
+      this.#held.set(id, { lock, heartbeat: this.#heartbeat(() => refreshLock(lock)) });
+      return true;
+    });
+  }
+
+  /** Gives back what `_acquireLock(id)` took. Nothing happens when it did not, or when the lock is gone. */
+  async _releaseLock(id: string): Promise<void> {
+    const held = this.#held.get(id);
+    if (!held) return;
+    this.#held.delete(id);
+    clearInterval(held.heartbeat);
+    try {
+      releaseLock(held.lock);
+    } finally {
+      endTurn(held.lock.file);
+    }
+  }
+
+  /** Counts what is under way, so that `close` can wait for it. */
+  async #run<T>(operation: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    this.#pending++;
+    try {
+      return await operation();
+    } finally {
+      this.#pending--;
+      if (this.#pending === 0) this.#drained?.();
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closed();
+  }
+
+  /** `store` and `update`: under one lock, or two when the session moves. */
+  async #transact<T>(
+    id: string,
+    options: WriteOptions,
+    keepTtl: boolean,
+    change: (record: SessionRecord<T> | EmptyRecord) => MaybePromise<Changed<T> | undefined>,
+  ): Promise<SessionRecord<T> | EmptyRecord> {
+    const { oldId = id, mustExist = false, ip } = options;
+    const ttlMs = options.ttl === undefined ? undefined : 1000 * seconds("ttl", options.ttl);
+    const place = { id, file: this.#names.file(id) };
+    const oldPlace = { id: oldId, file: this.#names.file(oldId) };
+
+    const write = (
+      from: LockedFile,
+      to: LockedFile,
+    ): MaybePromise<SessionRecord<T> | EmptyRecord> => {
+      const before = liveIn(from.found);
+      if (before === undefined && mustExist) throw gone(oldId);
+      const record: SessionRecord<T> | EmptyRecord = before ? recordOf<T>(before) : {};
+      // What a move onto an existing session replaces keeps nothing but its place.
+      const base = before ?? liveIn(to.found);
+      const finish = (changed: Changed<T> | undefined): SessionRecord<T> | EmptyRecord => {
+        if (changed === undefined) return record;
+        const now = Date.now();
+        const expires =
+          ttlMs === undefined ? (keepTtl ? base?.current.meta.expires : undefined) : now + ttlMs;
+        const meta: Meta = {
+          id,
+          ip: ip ?? base?.current.meta.ip ?? "",
+          time: base?.current.meta.time ?? now,
+          ...(expires !== undefined && { expires }),
+        };
+        to.write(meta, changed.pickled, now);
+        if (before && from !== to) leave(from, to);
+        return { ...meta, touched: now, data: changed.data };
+      };
+      const changed = change(record);
+      return isPromise(changed)
+        ? this.#keepFresh([from, to], changed.then(finish))
+        : finish(changed);
+    };
+
+    const written =
+      place.file === oldPlace.file
+        ? await this.#withFiles([place], true, ([one]) => write(one, one))
+        : await this.#withFiles([oldPlace, place], true, ([from, to]) => write(from, to));
+    // Only who does not wait comes back without having been there.
+    return written ?? {};
+  }
+
+  /**
+   * Runs `action` on these sessions' files, open under their locks, taken in one fixed order whatever the order of `places`: so no two callers
+   * wait for each other. `undefined` when we do not wait and one of them is busy.
+   */
+  async #withFiles<T, const P extends readonly Place[]>(
+    places: P,
+    blocking: boolean,
+    action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+  ): Promise<T | undefined> {
+    const deadline = this.#deadline();
+    const open: LockedFile[] = [];
+    const turns: string[] = [];
+    try {
+      for (const { id, file } of inLockOrder(places)) {
+        if (!beginTurn(file)) {
+          if (!blocking) return undefined;
+          await this.#keepFresh(open, this.#turn(file, deadline));
+        }
+        turns.push(file);
+        const lock =
+          tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
+        if (lock === undefined) return undefined;
+        open.push(new LockedFile(lock, id, this.#durability));
+      }
+      const files = places.map(({ file }) => open.find((one) => one.file === file));
+      const done = action(files as { [K in keyof P]: LockedFile });
+      const result = isPromise(done) ? await done : done;
+      for (const file of open) file.close();
+      return result;
+    } finally {
+      for (const file of open) file.abandon();
+      for (const file of turns) endTurn(file);
+    }
+  }
+  async #untilFree(file: string): Promise<void> {
+    const deadline = this.#deadline();
+    if (!beginTurn(file)) await this.#turn(file, deadline);
+    try {
+      if (lstatSync(lockFile(file), { throwIfNoEntry: false }))
+        await waitUntilFree(file, this.#wait(true, deadline));
+    } finally {
+      endTurn(file);
+    }
+  }
+
+  /** Reads without a lock. What seems damaged is looked at again, and under the lock before it is believed. */
+  async #read(id: string, file: string, blocking: boolean): Promise<Snapshot | undefined> {
+    for (let look = 0; ; look++) {
+      const found = readSession(file, id);
+      if (found !== "damaged") return found;
+      // Both slots were being written while we read: two writers in the time of one read. Or it is damage.
+      const isLast = look === secondLooks;
+      const place = { id, file };
+      const known = await this.#withFiles([place], blocking && isLast, ([session]) => {
+        if (session.found === "damaged") session.setAside();
+        return { found: session.found === "damaged" ? undefined : session.found };
+      });
+      if (known) return known.found;
+      if (isLast) throw lockTimeout(lockFile(file), secondLooks / 1000);
+      await sleep(1);
+    }
+  }
+
+  #lock(file: string, blocking: boolean, deadline: number): Promise<Lock | undefined> {
+    return waitForLock(file, this.#wait(blocking, deadline));
+  }
+
+  #turn(file: string, deadline: number): Promise<void> {
+    const late = (): Error => lockTimeout(lockFile(file), this.#lockTimeout);
+    return waitForTurn(file, deadline - performance.now(), late);
+  }
+
+  #wait(blocking: boolean, deadline: number): WaitOptions {
+    return { blocking, deadline, lockTimeout: this.#lockTimeout, staleMs: this.#staleMs };
+  }
+
+  #deadline(): number {
+    return performance.now() + 1000 * this.#lockTimeout;
+  }
+
+  /** What `promise` gives, with these locks kept fresh meanwhile. */
+  async #keepFresh<T>(files: readonly LockedFile[], promise: Promise<T>): Promise<T> {
+    const heartbeat = this.#heartbeat(() => files.forEach((file) => file.refresh()));
+    try {
+      return await promise;
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  #heartbeat(beat: () => void): NodeJS.Timeout {
+    return setInterval(beat, this.#staleMs / signsOfLifePerLimit).unref();
+  }
+
+  #pickle(data: unknown): Pickled {
+    const pickled = pickle(data);
+    const bytes = Buffer.byteLength(pickled.text);
+    if (bytes > this.#maxBytes) throw tooLarge(bytes, this.#maxBytes);
+    return pickled;
+  }
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+interface Place {
+  id: string;
+  file: string;
+}
+
+interface Changed<T> {
+  data: T;
+  pickled: Pickled;
+}
+
+interface HeldLock {
+  lock: Lock;
+  heartbeat: NodeJS.Timeout;
+}
+
+function inLockOrder(places: readonly Place[]): readonly Place[] {
+  return places.length === 1 ? places : places.toSorted((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+/** What is found, if it is a session: neither damaged, nor removed, nor past its `ttl`. */
+function liveIn(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
+  if (found === undefined || found === "damaged") return undefined;
+  const { gone, expires } = found.current.meta;
+  return gone === undefined && !isPast(expires) ? found : undefined;
+}
+
+function isPast(expires: number | undefined): boolean {
+  return expires !== undefined && expires <= Date.now();
+}
+
+function recordOf<T>({ current, touched }: Snapshot): SessionRecord<T> {
+  const { id, ip, time, expires } = current.meta;
+  const data = unpickle(current.encoding, current.text) as T;
+  return { id, ip, time, touched, ...(expires !== undefined && { expires }), data };
+}
+
+/** Ends a session. Whether it was one; with `orExpired`, one that was past its `ttl` counts. */
+function forget(session: LockedFile, orExpired = false): boolean {
+  const { found } = session;
+  if (found === "damaged") {
+    session.setAside();
+    return false;
+  }
+  const counts = orExpired ? found?.current.meta.gone === undefined : liveIn(found) !== undefined;
+  session.bury();
+  return counts && found !== undefined;
+}
+
+/** The deciding step of a move: the new session is written, now the old one must end. If it cannot, the new one does. */
+function leave(from: LockedFile, to: LockedFile): void {
+  to.confirm();
+  try {
+    from.bury();
+  } catch (error) {
+    to.bury();
+    throw error;
+  }
+}
+
+function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
+}
+
+function seconds(name: string, value: number): number {
+  if (typeof value !== "number" || !(value >= 0) || !Number.isFinite(value))
+    throw badOption(name, value, "a number of seconds, 0 or more");
+  return value;
+}

@@ -1,0 +1,204 @@
+// The record file: bytes, and nothing but bytes.
+//
+//   filesession 1
+//   <slot: one line>
+//   <slot: one line>
+//
+// Each slot holds one version of the session; they are written in turn, so the version before is always whole while the
+// next is being written over the one before that. A slot is
+//
+//   <crc32> <sequence> <bytes of meta> <bytes of data> <encoding> <meta> <data> ...spaces... <the first five again>
+//
+// The checksum covers all that follows it up to the end of the data. The five words stand at both ends of the slot because a write
+// that was cut off leaves a new beginning and an old end, and damage does not:
+//
+//   checksum right (by either end)              the slot is whole; the higher sequence number is the session
+//   wrong, and the ends differ                  the write was cut off: it was never acknowledged, the other slot is the session
+//   wrong, and the ends agree or are unreadable damage: the record is not used, not even its other slot, which is older
+//
+// The size of the file says how large a slot is. One more newline at the end says that the session has a `ttl`: `clean` sees
+// from the size alone which files it need not read.
+
+import { crc32 } from "node:zlib";
+import type { Encoding, Pickled } from "../core/pickle.ts";
+
+/** What a record says of its session. */
+export interface Meta {
+  id: string;
+  ip: string;
+  time: number;
+  expires?: number;
+  /** A removed or moved session, on its way out: the token of who did it. */
+  gone?: string;
+}
+
+/** One version of a session. */
+export interface Version extends Pickled {
+  seq: number;
+  meta: Meta;
+}
+
+/** What a record file holds. */
+export interface Contents {
+  /** Bytes in each slot. */
+  capacity: number;
+  hasTtl: boolean;
+  current: Version;
+  /** The slot that `current` is not in. */
+  spare: 0 | 1;
+}
+
+const magic = Buffer.from("filesession 1\n", "latin1");
+const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a space after each
+const space = 0x20;
+const newline = 0x0a;
+const blockBytes = 4096;
+
+/** The bytes of a new record file with `version` in its first slot. It has an eighth of its size to grow. */
+export function layOut(version: Version): Buffer {
+  const wanted = slotBytes(version);
+  const fileBytes = magic.length + 2 * (wanted + (wanted >> 3));
+  // Whole blocks: what the file system allots anyway is room to grow without a new file.
+  const capacity = (Math.ceil(fileBytes / blockBytes) * blockBytes - magic.length) >> 1;
+  const end = slotOffset(2, capacity);
+  const bytes = Buffer.alloc(end + (version.meta.expires === undefined ? 0 : 1), space);
+  magic.copy(bytes);
+  fillSlot(bytes.subarray(magic.length, magic.length + capacity), version);
+  bytes.fill(newline, end - 1);
+  return bytes;
+}
+
+/** The bytes of one slot that holds `version`, or `undefined` when it does not fit. */
+export function slotWith(version: Version, capacity: number): Buffer | undefined {
+  if (slotBytes(version) > capacity) return undefined;
+  const slot = Buffer.alloc(capacity, space);
+  fillSlot(slot, version);
+  return slot;
+}
+
+/** Where slot 0 or 1 begins in the file; for 2, where the file ends. */
+export function slotOffset(slot: 0 | 1 | 2, capacity: number): number {
+  return magic.length + slot * capacity;
+}
+
+/** Whether a file of this size holds a session with a `ttl`. */
+export function sizeSaysTtl(fileBytes: number): boolean {
+  return (fileBytes - magic.length) % 2 === 1;
+}
+
+/** What the bytes of a record file say, or `"damaged"`. While somebody writes, a reader may see damage that is none. */
+export function parseRecord(bytes: Buffer): Contents | "damaged" {
+  const capacity = (bytes.length - magic.length) >> 1;
+  if (capacity < 2 * headBytes || bytes.compare(magic, 0, magic.length, 0, magic.length) !== 0)
+    return "damaged";
+  const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
+  const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));
+  if (first === "damaged" || second === "damaged") return "damaged";
+  if (first === undefined && second === undefined) return "damaged";
+  const spare = second === undefined || (first !== undefined && first.seq > second.seq) ? 1 : 0;
+  const current = spare === 1 ? first : second;
+  if (current === undefined) return "damaged";
+  return { capacity, hasTtl: sizeSaysTtl(bytes.length), current, spare };
+}
+
+interface Head {
+  crc: number;
+  seq: number;
+  metaBytes: number;
+  dataBytes: number;
+  encoding: Encoding;
+}
+
+const headPattern = /^([0-9a-f]{8}) (\d{10}) (\d{5}) (\d{8}) (json|rich)[ \n]$/;
+
+function parseHead(bytes: Buffer, offset: number): Head | undefined {
+  const match = headPattern.exec(bytes.toString("latin1", offset, offset + headBytes));
+  if (!match) return undefined;
+  return {
+    crc: Number.parseInt(match[1] ?? "", 16),
+    seq: Number(match[2]),
+    metaBytes: Number(match[3]),
+    dataBytes: Number(match[4]),
+    encoding: match[5] as Encoding,
+  };
+}
+
+/** The version in a slot; `undefined` when it holds none: it is blank, or its write was cut off. */
+function parseSlot(slot: Buffer): Version | "damaged" | undefined {
+  const head = parseHead(slot, 0);
+  const end = slot.length - headBytes;
+  if (head && matches(slot, head, slot.subarray(9, headBytes))) return versionIn(slot, head);
+  const tail = parseHead(slot, end);
+  if (tail) {
+    const words = Buffer.from(slot.subarray(end + 9));
+    words[words.length - 1] = space;
+    if (matches(slot, tail, words)) return versionIn(slot, tail);
+  }
+  const blankTail = isBlank(slot.subarray(end));
+  if (head === undefined)
+    return blankTail && isBlank(slot.subarray(0, headBytes)) ? undefined : "damaged";
+  if (tail === undefined) return blankTail ? undefined : "damaged";
+  return slot.compare(slot, end, end + 39, 0, 39) === 0 ? "damaged" : undefined;
+}
+
+function matches(slot: Buffer, head: Head, words: Buffer): boolean {
+  const end = headBytes + head.metaBytes + 1 + head.dataBytes;
+  if (end > slot.length - headBytes) return false;
+  return crc32(slot.subarray(headBytes, end), crc32(words)) === head.crc;
+}
+
+function versionIn(slot: Buffer, head: Head): Version | "damaged" {
+  const metaEnd = headBytes + head.metaBytes;
+  const meta = parseMeta(slot.toString("utf8", headBytes, metaEnd));
+  if (meta === undefined) return "damaged";
+  const text = slot.toString("utf8", metaEnd + 1, metaEnd + 1 + head.dataBytes);
+  return { seq: head.seq, meta, encoding: head.encoding, text };
+}
+
+function parseMeta(text: string): Meta | undefined {
+  // The checksum has been right, so this is what somebody wrote; a checksum is no secret, so it may not be us.
+  let meta: unknown;
+  try {
+    meta = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof meta !== "object" || meta === null) return undefined;
+  const { id, ip, time, expires, gone } = meta as Record<string, unknown>;
+  if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
+    return undefined;
+  return {
+    id,
+    ip,
+    time,
+    ...(typeof expires === "number" && { expires }),
+    ...(typeof gone === "string" && { gone }),
+  };
+}
+
+function isBlank(bytes: Buffer): boolean {
+  for (let index = 0; index < bytes.length - 1; index++) if (bytes[index] !== space) return false;
+  const last = bytes[bytes.length - 1];
+  return last === space || last === newline;
+}
+
+function slotBytes(version: Version): number {
+  const meta = Buffer.byteLength(JSON.stringify(version.meta));
+  return headBytes + meta + 1 + Buffer.byteLength(version.text) + headBytes;
+}
+
+function fillSlot(slot: Buffer, version: Version): void {
+  const meta = JSON.stringify(version.meta);
+  const metaBytes = slot.write(meta, headBytes);
+  const dataBytes = slot.write(version.text, headBytes + metaBytes + 1);
+  const words = `${digits(version.seq, 10)} ${digits(metaBytes, 5)} ${digits(dataBytes, 8)} ${version.encoding}`;
+  slot.write(`${words} `, 9, "latin1");
+  const crc = crc32(slot.subarray(9, headBytes + metaBytes + 1 + dataBytes));
+  slot.write(crc.toString(16).padStart(8, "0"), 0, "latin1");
+  slot.copy(slot, slot.length - headBytes, 0, headBytes - 1);
+  slot[slot.length - 1] = newline;
+}
+
+function digits(value: number, width: number): string {
+  return String(value).padStart(width, "0");
+}

@@ -1,0 +1,289 @@
+// One session's file: read by anybody at any time, changed by whoever holds its lock.
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  openSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { badDir, errno, lockLost, placeFailed } from "../core/error.ts";
+import type { Pickled } from "../core/pickle.ts";
+import {
+  inodeOf,
+  isMine,
+  type Lock,
+  newToken,
+  refreshLock,
+  releaseLock,
+  unlinkIfThere,
+} from "./lock.ts";
+import { type Companion, companionFile, lockFile } from "./names.ts";
+import {
+  type Durability,
+  publish,
+  readAll,
+  renameIfThere,
+  syncDirectory,
+  writeAll,
+} from "./publish.ts";
+import {
+  type Contents,
+  layOut,
+  type Meta,
+  parseRecord,
+  slotOffset,
+  slotWith,
+  type Version,
+} from "./record.ts";
+
+/** A session file at one moment. */
+export interface Snapshot extends Contents {
+  /** When the session was last stored or touched, in milliseconds since the epoch: the file's mtime. */
+  touched: number;
+}
+
+/** The whole session in `file`, without a lock; `undefined` when there is no file. */
+export function readSession(file: string, id: string): Snapshot | "damaged" | undefined {
+  const fd = openSession(file, constants.O_RDONLY);
+  if (fd === undefined) return undefined;
+  try {
+    return readOpen(fd, file, id);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes to it. */
+export function touchSession(
+  file: string,
+  id: string,
+  now: number,
+  isLive: (found: Snapshot) => boolean,
+): boolean | "damaged" {
+  const fd = openSession(file, constants.O_RDONLY);
+  if (fd === undefined) return false;
+  try {
+    const found = readOpen(fd, file, id);
+    if (found === "damaged") return found;
+    if (!isLive(found)) return false;
+    setTouched(fd, now);
+    return true;
+  } catch (error) {
+    throw failed("touch", file, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A session's file, open under its lock. */
+export class LockedFile {
+  readonly file: string;
+  readonly #lock: Lock;
+  readonly #durability: Durability;
+  #fd: number | undefined;
+  #found: Snapshot | "damaged" | undefined;
+  #wrote = false;
+  #isOpen = true;
+
+  /** Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here. */
+  constructor(lock: Lock, id: string, durability: Durability) {
+    this.#lock = lock;
+    this.#durability = durability;
+    this.file = lock.file;
+    try {
+      this.#fd = openSession(lock.file, constants.O_RDWR);
+      // After the open: if the lock is ours now, whoever takes it over does so later, and then moves the session off this inode.
+      if (!isMine(lock)) throw lockLost(lockFile(lock.file));
+      if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
+    } catch (error) {
+      this.abandon();
+      throw failed("open", lock.file, error);
+    }
+  }
+
+  /** What is in the file. */
+  get found(): Snapshot | "damaged" | undefined {
+    return this.#found;
+  }
+
+  /** Makes this the session. In place where that is safe and it fits, which costs a tenth of a new file. */
+  write(meta: Meta, pickled: Pickled, touched: number): void {
+    try {
+      if (this.#found === "damaged") this.setAside();
+      const seq = (typeof this.#found === "object" ? this.#found.current.seq : 0) + 1;
+      const version: Version = { seq, meta, ...pickled };
+      if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
+      this.#wrote = true;
+    } catch (error) {
+      throw failed("store", this.file, error);
+    }
+  }
+
+  /** Forgets the session: first what is in the file, then the file. */
+  bury(): void {
+    if (this.#fd === undefined || this.#found === undefined || this.#found === "damaged") return;
+    try {
+      if (this.#found.current.meta.gone === undefined && !this.#bury(this.#fd, this.#found)) return;
+      this.#vacate("gone", unlinkIfThere);
+      if (this.#durability === "full") syncDirectory(this.file);
+    } catch (error) {
+      throw failed("remove", this.file, error);
+    }
+  }
+
+  /** Moves a damaged record out of the way, for the operator to look at, and reports it. */
+  setAside(): void {
+    this.#vacate("bad", (path) =>
+      process.emitWarning(
+        `The session file ${this.file} was damaged. Its visitor starts anew; the file is kept as ${path}`,
+        { type: "SessionWarning", code: "FILESESSION_DAMAGED" },
+      ),
+    );
+  }
+
+  /** Shows that we are alive, while the lock is held for long. */
+  refresh(): void {
+    refreshLock(this.#lock);
+  }
+
+  /** Throws `ERR_SESSION_LOCK_LOST` when the lock is not ours any more. */
+  confirm(): void {
+    if (!isMine(this.#lock)) throw lockLost(lockFile(this.file));
+  }
+
+  /** Gives the lock back. Throws `ERR_SESSION_LOCK_LOST` when something was written and the lock was not ours any more. */
+  close(): void {
+    if (!this.abandon() && this.#wrote) throw lockLost(lockFile(this.file));
+  }
+
+  /** Gives the lock back when another error is on its way. Whether the lock was still ours. */
+  abandon(): boolean {
+    if (!this.#isOpen) return true;
+    this.#isOpen = false;
+    this.#closeFile();
+    return releaseLock(this.#lock);
+  }
+
+  /** Overwrites the slot that nobody reads. Whether that could be done. */
+  #writeInPlace(version: Version, touched: number): boolean {
+    const found = this.#found;
+    if (this.#durability !== "process") return false; // old or new for every process, but not after a power cut
+    if (this.#fd === undefined || found === undefined || found === "damaged") return false;
+    // Whoever buried the session may be about to remove this very inode.
+    if (found.current.meta.gone !== undefined) return false;
+    if (found.hasTtl !== (version.meta.expires !== undefined)) return false;
+    const slot = slotWith(version, found.capacity);
+    if (slot === undefined) return false;
+    writeAll(this.#fd, slot, slotOffset(found.spare, found.capacity));
+    setTouched(this.#fd, touched);
+    this.#found = { ...found, current: version, spare: found.spare === 0 ? 1 : 0, touched };
+    return true;
+  }
+
+  #writeAnew(version: Version, touched: number): void {
+    const bytes = layOut(version);
+    const fd = publish(this.#lock, bytes, touched, this.#durability);
+    this.#closeFile();
+    this.#fd = fd;
+    const contents = parseRecord(bytes);
+    this.#found = contents === "damaged" ? contents : { ...contents, touched };
+  }
+
+  // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody reads.
+  /** Writes the tombstone. Whether the file is ours to remove as well. */
+  #bury(fd: number, found: Snapshot): boolean {
+    const { seq, meta } = found.current;
+    const token = newToken();
+    const tombstone: Version = {
+      seq: seq + 1,
+      meta: { id: meta.id, ip: "", time: meta.time, gone: token },
+      encoding: "json",
+      text: "null",
+    };
+    const slot = slotWith(tombstone, found.capacity);
+    if (slot === undefined) throw new RangeError(`a slot of ${found.capacity} bytes is too small`);
+    writeAll(fd, slot, slotOffset(found.spare, found.capacity));
+    setTouched(fd, 0); // should we die here, any `clean` takes it
+    if (this.#durability !== "process") fsyncSync(fd);
+    if (isMine(this.#lock)) return true;
+    // Lost: but the tombstone may have been there when the next owner made its copy, and then it counts.
+    const now = readSession(this.file, meta.id);
+    if (now === undefined || now === "damaged" || now.current.meta.gone !== token)
+      throw lockLost(lockFile(this.file));
+    return false;
+  }
+
+  // A name cannot be unlinked on the condition that it still stands for a certain file. So the file is moved to a name of ours, looked at, and put back
+  // if it is not the one: that takes a pause of more than 60 s right here, and somebody who has made the session anew meanwhile.
+  #vacate(kind: Companion, done: (path: string) => void): void {
+    if (this.#fd === undefined) return;
+    const path = companionFile(this.file, newToken(), kind);
+    if (!renameIfThere(this.file, path)) return;
+    const moved = lstatSync(path, { bigint: true });
+    if (inodeOf(moved) !== inodeOf(fstatSync(this.#fd, { bigint: true }))) {
+      putBack(path, this.file);
+      throw lockLost(lockFile(this.file));
+    }
+    done(path);
+    this.#closeFile();
+    this.#found = undefined;
+  }
+
+  #closeFile(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/** Gives a file that was moved away its name again, unless the name has been taken. */
+export function putBack(path: string, file: string): void {
+  try {
+    linkSync(path, file);
+  } catch (error) {
+    if (errno(error) !== "EEXIST") throw error;
+  }
+  unlinkIfThere(path);
+}
+
+function openSession(file: string, access: number): number | undefined {
+  // Neither a planted link is followed nor a planted FIFO waited for.
+  const { O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    return openSync(file, access | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (errno(error) === "ENOENT") {
+      // A miss only if the directory is there: a vanished disk logs nobody out.
+      if (lstatSync(dirname(file), { throwIfNoEntry: false })) return undefined;
+      throw badDir(dirname(file), "it has been removed", error);
+    }
+    if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
+      throw badDir(dirname(file), `${file} is not a regular file. Remove it`, error);
+    throw failed("open", file, error);
+  }
+}
+
+function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw badDir(dirname(file), `${file} is not a regular file. Remove it`);
+    const contents = parseRecord(readAll(fd, stats.size));
+    // A record that was copied or renamed onto another session's name.
+    if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
+    return { ...contents, touched: Math.round(stats.mtimeMs) };
+  } catch (error) {
+    throw failed("read", file, error);
+  }
+}
+
+function setTouched(fd: number, ms: number): void {
+  futimesSync(fd, ms / 1000, ms / 1000);
+}
+
+function failed(action: string, file: string, error: unknown): unknown {
+  return errno(error)?.startsWith("ERR_SESSION_") ? error : placeFailed(action, file, error);
+}
