@@ -1,14 +1,19 @@
 export { SessionError, type SessionErrorCode } from "./core/error.ts";
-export { isRecord } from "./core/handler.ts";
-export type {
-  Change,
-  CleanOptions,
-  CleanResult,
-  EmptyRecord,
-  Handler,
-  RetrieveOptions,
-  SessionRecord,
-  WriteOptions,
+export {
+  type Change,
+  type CleanOptions,
+  type CleanResult,
+  type EmptyRecord,
+  type Handler,
+  isRecord,
+  type RetrieveOptions,
+  type SessionRecord,
+  type WriteOptions,
 } from "./core/handler.ts";
 export { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
 export type { Durability } from "./file/publish.ts";
+export type { FileSessionConfig } from "./session/config.ts";
+export type { CookieOptions } from "./session/cookie.ts";
+export type { H3EventLike } from "./session/event.ts";
+export type { FileSession } from "./session/session.ts";
+export { useFileSession } from "./session/use.ts";

@@ -89,6 +89,15 @@ export function badDir(fileDir: string, why: string, cause?: unknown): SessionEr
   });
 }
 
+/** Something stands where a file of ours should be. */
+export function notAFile(path: string, cause?: unknown): SessionError {
+  return new SessionError(
+    "ERR_SESSION_DIR",
+    `Cannot use ${path}: it is not a regular file. Find out who made it, and remove it`,
+    { cause },
+  );
+}
+
 /** The place failed in the middle of `action`. */
 export function placeFailed(action: string, file: string, cause: unknown): SessionError {
   const why = cause instanceof Error ? cause.message : String(cause);

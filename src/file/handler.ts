@@ -1,4 +1,3 @@
-import { lstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { badOption, closed, gone, lockTimeout, tooLarge } from "../core/error.ts";
 import {
@@ -14,7 +13,7 @@ import {
 import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
 import { openDirectory } from "./directory.ts";
-import { refreshLock, releaseLock, type Lock, tryLock } from "./lock.ts";
+import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
@@ -349,8 +348,7 @@ export class FileHandler implements Handler {
     const deadline = this.#deadline();
     if (!beginTurn(file)) await this.#turn(file, deadline);
     try {
-      if (lstatSync(lockFile(file), { throwIfNoEntry: false }))
-        await waitUntilFree(file, this.#wait(true, deadline));
+      if (statLock(file) !== undefined) await waitUntilFree(file, this.#wait(true, deadline));
     } finally {
       endTurn(file);
     }

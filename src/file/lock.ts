@@ -88,8 +88,17 @@ function lockOn(file: string, path: string): Lock {
 
 /** Whether the lock is still ours: the confirmation. */
 export function isMine(lock: Lock): boolean {
-  const found = lstatSync(lockFile(lock.file), { bigint: true, throwIfNoEntry: false });
+  const found = statLock(lock.file);
   return found !== undefined && inodeOf(found) === lock.inode;
+}
+
+/** The lock of `file` as it lies there, whoever made it; `undefined` when there is none. */
+export function statLock(file: string): BigIntStats | undefined {
+  try {
+    return lstatSync(lockFile(file), { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    throw placeFailed("look at the lock of", file, error);
+  }
 }
 
 /** Gives the lock back. Whether it was still ours, which is the confirmation after a write. */

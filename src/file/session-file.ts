@@ -11,7 +11,7 @@ import {
   openSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { badDir, errno, lockLost, placeFailed } from "../core/error.ts";
+import { badDir, errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import {
   inodeOf,
@@ -262,7 +262,7 @@ function openSession(file: string, access: number): number | undefined {
       throw badDir(dirname(file), "it has been removed", error);
     }
     if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
-      throw badDir(dirname(file), `${file} is not a regular file. Remove it`, error);
+      throw notAFile(file, error);
     throw failed("open", file, error);
   }
 }
@@ -270,7 +270,7 @@ function openSession(file: string, access: number): number | undefined {
 function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
   try {
     const stats = fstatSync(fd);
-    if (!stats.isFile()) throw badDir(dirname(file), `${file} is not a regular file. Remove it`);
+    if (!stats.isFile()) throw notAFile(file);
     const contents = parseRecord(readAll(fd, stats.size));
     // A record that was copied or renamed onto another session's name.
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";

@@ -1,10 +1,9 @@
 // Waiting for a lock that somebody holds, and finding out that nobody does any more.
 
-import { type BigIntStats, lstatSync } from "node:fs";
-import { dirname } from "node:path";
+import type { BigIntStats } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { badDir, lockTimeout } from "../core/error.ts";
-import { type Lock, tryLock } from "./lock.ts";
+import { lockTimeout, notAFile } from "../core/error.ts";
+import { type Lock, statLock, tryLock } from "./lock.ts";
 import { lockFile } from "./names.ts";
 import { incarnationOf, takeOver } from "./takeover.ts";
 
@@ -62,23 +61,22 @@ const settleMs = 1_000;
 
 /** What one waiter has seen of a lock. */
 class Watch {
-  readonly #path: string;
+  readonly #file: string;
   readonly #staleMs: number;
   #incarnation = "";
   #since = 0;
   #skewMs = 0; // our clock less the file system's, once we know
 
   constructor(file: string, staleMs: number) {
-    this.#path = lockFile(file);
+    this.#file = file;
     this.#staleMs = staleMs;
   }
 
   /** The lock as it is now, or `undefined` when there is none. */
   look(): BigIntStats | undefined {
-    const stats = lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const stats = statLock(this.#file);
     if (stats === undefined) return undefined;
-    if (!stats.isFile())
-      throw badDir(dirname(this.#path), `${this.#path} is not a regular file. Remove it`);
+    if (!stats.isFile()) throw notAFile(lockFile(this.#file));
     if (incarnationOf(stats) !== this.#incarnation) {
       this.#incarnation = incarnationOf(stats);
       this.#since = performance.now();

@@ -1,0 +1,253 @@
+// The unstorage driver: the sessions of a FileHandler as items of a storage.
+//
+// One record, two doors: what `useFileSession` stores is what `getItem` gives, and the other way round. But a storage has no
+// transaction: who reads an item, changes it and sets it again may lose what came in between, and brings back a session
+// that was destroyed meanwhile. Change sessions with `useFileSession` or `FileHandler.update`, and use the storage for the rest.
+//
+// Nothing of unstorage is imported. What it wants of a driver is written down here, and fits 1.x and 2.x alike; a storage calls
+// the members without `this`.
+
+import { existsSync, watch as watchDirectory } from "node:fs";
+import { stat } from "node:fs/promises";
+import { badDir, errno } from "./core/error.ts";
+import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handler.ts";
+import { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
+import { Names } from "./file/names.ts";
+
+/** What `getMeta` gives. A type and no interface, which would lack the index signature that unstorage wants. */
+export type SessionMeta = {
+  /** When the session was last stored or touched. */
+  mtime: Date;
+  /** When the session was created. */
+  birthtime: Date;
+  /** The same as `birthtime`, in milliseconds since the epoch. */
+  created: number;
+  /** The same as `mtime`, in milliseconds since the epoch. */
+  updated: number;
+  /** The client's address, `''` when unknown. */
+  ip: string;
+  /** Bytes of the session's file, which is larger than the data: it has room for two versions. */
+  size: number;
+  /** Seconds until the session ends by itself, rounded up. Absent without a `ttl`. */
+  ttl?: number;
+};
+
+/** A driver for unstorage. Every member rejects with a `SessionError`; only a miss is `null` or `false`. */
+export interface SessionDriver {
+  name: string;
+  options: FileHandlerOptions;
+  flags: { maxDepth: true; ttl: true };
+  /** The handler underneath, which can do more: `update`, `touch`, `clean`. */
+  getInstance(): FileHandler;
+  /** Whether there is a live session. Does not wait for a lock. */
+  hasItem(key: string): Promise<boolean>;
+  /** The session's data as it was stored, dates and maps included; `null` for a miss. Waits for a lock. */
+  getItem(key: string): Promise<string | number | boolean | object | null>;
+  /** The same as `getItem`. */
+  getItemRaw(key: string): Promise<unknown>;
+  /**
+   * Stores the text of an object or an array as what it stands for, any other text as a string. Keeps the session's `ip` and
+   * creation time; creates the session if there is none. `ttl` in seconds; 0, as in unstorage's own drivers, is none.
+   */
+  setItem(key: string, value: string, options?: { ttl?: number }): Promise<void>;
+  /** Stores the value itself: bytes, or anything else that a session may hold. */
+  setItemRaw(key: string, value: unknown, options?: { ttl?: number }): Promise<void>;
+  removeItem(key: string): Promise<void>;
+  /** `null` for a miss. Does not wait for a lock. */
+  getMeta(key: string): Promise<SessionMeta | null>;
+  /** The keys under `base`, and with at most `maxDepth` colons in them. */
+  getKeys(base?: string, options?: { maxDepth?: number }): Promise<string[]>;
+  /** Removes every session, or those under `base`; waits for those that are locked. */
+  clear(base?: string): Promise<void>;
+  /**
+   * Calls back when a session was stored or touched (`update`) or has gone (`remove`), by any process. Several changes in quick
+   * succession may be one event. Gives what ends the watching.
+   */
+  watch(callback: (event: "update" | "remove", key: string) => unknown): Promise<() => void>;
+  /** Ends the watching and closes the handler. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * A driver that keeps items as session files. The options are those of `FileHandler`, all of them plain JSON.
+ * Throws what `new FileHandler` throws.
+ *
+ * @example
+ * // nitro.config.ts
+ * export default defineNitroConfig({
+ *   storage: { sessions: { driver: "filesession/driver", fileDir: ".data/sessions" } },
+ * });
+ */
+export default function driver(options: FileHandlerOptions = {}): SessionDriver {
+  const handler = new FileHandler(options);
+  const unwatches = new Set<() => void>();
+
+  const find = async (key: string, how?: RetrieveOptions): Promise<SessionRecord | undefined> => {
+    const record = await handler.retrieve(key, how);
+    return isRecord(record) ? record : undefined;
+  };
+
+  const getItemRaw: SessionDriver["getItemRaw"] = async (key) => {
+    try {
+      return (await find(key))?.data ?? null;
+    } catch (error) {
+      // A storage that is asked for the meta of `key` also gets `key + "$"`, which may be too long where `key` is not.
+      if (errno(error) === "ERR_SESSION_ID" && /.\$$/.test(key)) return null;
+      throw error;
+    }
+  };
+
+  const setItemRaw: SessionDriver["setItemRaw"] = async (key, value, { ttl } = {}) => {
+    await handler.store(key, value, ttl ? { ttl } : {});
+  };
+
+  const getKeys: SessionDriver["getKeys"] = async (base, { maxDepth = Infinity } = {}) => {
+    const keys: string[] = [];
+    for await (const key of handler.keys())
+      if (isUnder(base, key) && depthOf(key) <= maxDepth) keys.push(key);
+    return keys;
+  };
+
+  return {
+    name: "filesession",
+    options,
+    flags: { maxDepth: true, ttl: true },
+    getInstance: () => handler,
+
+    async hasItem(key) {
+      return (await find(key, { blocking: false })) !== undefined;
+    },
+
+    async getItem(key) {
+      // A session may hold what a storage has no type for, a bigint. It hands on all that is no string.
+      return (await getItemRaw(key)) as object | null;
+    },
+    getItemRaw,
+
+    async setItem(key, value, opts) {
+      const live = parseJson(value);
+      try {
+        await setItemRaw(key, live, opts);
+      } catch (error) {
+        // JSON has room for what no session may hold, a `__proto__` key for one. As a text it is harmless.
+        if (live === value || errno(error) !== "ERR_SESSION_DATA") throw error;
+        await setItemRaw(key, value, opts);
+      }
+    },
+    setItemRaw,
+
+    async removeItem(key) {
+      await handler.remove(key);
+    },
+
+    async getMeta(key) {
+      const record = await find(key, { blocking: false });
+      if (!record) return null;
+      const size = await sizeOf(handler._sessionFile(key));
+      if (size === undefined) return null; // removed meanwhile
+      const { ip, time, touched, expires } = record;
+      return {
+        mtime: new Date(touched),
+        birthtime: new Date(time),
+        created: time,
+        updated: touched,
+        ip,
+        size,
+        ...(expires !== undefined && { ttl: Math.ceil((expires - Date.now()) / 1000) }),
+      };
+    },
+
+    getKeys,
+
+    async clear(base) {
+      if (!base) await handler.clean(0, { blocking: true });
+      else for (const key of await getKeys(base)) await handler.remove(key);
+    },
+
+    async watch(callback) {
+      const unwatch = watchSessions(handler, callback);
+      unwatches.add(unwatch);
+      return () => {
+        unwatches.delete(unwatch);
+        unwatch();
+      };
+    },
+
+    async dispose() {
+      for (const unwatch of unwatches) unwatch();
+      unwatches.clear();
+      await handler.close();
+    },
+  };
+}
+
+/** What a storage made a text of, as far as it is an object or an array; otherwise the text. */
+function parseJson(text: string): unknown {
+  if (!text.startsWith("{") && !text.startsWith("[")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // it only looks like JSON
+  }
+}
+
+/** Whether `key` is below `base`, which is a key or, as a storage has it, a key and a colon. */
+function isUnder(base: string | undefined, key: string): boolean {
+  return !base || key.startsWith(base.endsWith(":") ? base : `${base}:`);
+}
+
+function depthOf(key: string): number {
+  return key.split(":").length - 1;
+}
+
+async function sizeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (errno(error) === "ENOENT") return undefined;
+    throw badDir(file, "its size cannot be found out", error);
+  }
+}
+
+/** Watches the sessions of `handler`. Gives what ends it. */
+function watchSessions(
+  { fileDir, filePrefix }: FileHandler,
+  callback: (event: "update" | "remove", key: string) => unknown,
+): () => void {
+  const names = new Names(fileDir, filePrefix);
+  const changed = new Set<string>();
+  const watcher = openWatcher(fileDir);
+
+  // One write is several system calls, and each of them an event. What counts is what is there once they are over.
+  const report = (): void => {
+    const ids = [...changed];
+    changed.clear();
+    for (const id of ids) callback(existsSync(names.file(id)) ? "update" : "remove", id);
+  };
+  watcher.on("change", (_, fileName) => {
+    // Locks, and all else that stands beside the sessions, are the names of no id.
+    const id = typeof fileName === "string" ? names.idOf(fileName) : undefined;
+    if (id === undefined) return;
+    if (changed.size === 0) setImmediate(report);
+    changed.add(id);
+  });
+  watcher.on("error", (error) => {
+    process.emitWarning(`Sessions in ${fileDir} are no longer watched: ${error.message}`, {
+      type: "SessionWarning",
+      code: "FILESESSION_WATCH",
+    });
+  });
+
+  return () => {
+    watcher.close();
+    changed.clear();
+  };
+}
+
+function openWatcher(fileDir: string): ReturnType<typeof watchDirectory> {
+  try {
+    return watchDirectory(fileDir);
+  } catch (error) {
+    throw badDir(fileDir, "it cannot be watched", error);
+  }
+}
