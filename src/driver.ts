@@ -9,7 +9,7 @@
 
 import { existsSync, watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
-import { badDir, errno } from "./core/error.ts";
+import { badDir, errno, placeFailed } from "./core/error.ts";
 import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handler.ts";
 import { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
 import { Names } from "./file/names.ts";
@@ -57,7 +57,10 @@ export interface SessionDriver {
   getMeta(key: string): Promise<SessionMeta | null>;
   /** The keys under `base`, and with at most `maxDepth` colons in them. */
   getKeys(base?: string, options?: { maxDepth?: number }): Promise<string[]>;
-  /** Removes every session, or those under `base`; waits for those that are locked. */
+  /**
+   * Removes every session, or those under `base`; waits for those that are locked. `storage.clear(base)` of unstorage looks for
+   * mounts under the base and never asks for a part of one: remove what `storage.getKeys(base)` gives, or call this.
+   */
   clear(base?: string): Promise<void>;
   /**
    * Calls back when a session was stored or touched (`update`) or has gone (`remove`), by any process. Several changes in quick
@@ -205,7 +208,7 @@ async function sizeOf(file: string): Promise<number | undefined> {
     return (await stat(file)).size;
   } catch (error) {
     if (errno(error) === "ENOENT") return undefined;
-    throw badDir(file, "its size cannot be found out", error);
+    throw placeFailed("find out the size of", file, error);
   }
 }
 
@@ -217,12 +220,14 @@ function watchSessions(
   const names = new Names(fileDir, filePrefix);
   const changed = new Set<string>();
   const watcher = openWatcher(fileDir);
+  let isWatching = true;
 
   // One write is several system calls, and each of them an event. What counts is what is there once they are over.
   const report = (): void => {
     const ids = [...changed];
     changed.clear();
-    for (const id of ids) callback(existsSync(names.file(id)) ? "update" : "remove", id);
+    for (const id of ids)
+      if (isWatching) callback(existsSync(names.file(id)) ? "update" : "remove", id);
   };
   watcher.on("change", (_, fileName) => {
     // Locks, and all else that stands beside the sessions, are the names of no id.
@@ -239,8 +244,8 @@ function watchSessions(
   });
 
   return () => {
+    isWatching = false;
     watcher.close();
-    changed.clear();
   };
 }
 

@@ -1,7 +1,7 @@
 // The directory that holds the sessions: made, resolved once, and checked before the first request needs it.
 
 import { accessSync, chmodSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { badDir, errno } from "../core/error.ts";
 
 /**
@@ -25,11 +25,25 @@ export function openDirectory(fileDir: string): string {
 /** Makes the directory, and those above it, unless it is there. Throws `ERR_SESSION_DIR`. */
 export function makeDirectory(path: string): void {
   try {
-    const made = mkdirSync(path, { recursive: true, mode: 0o700 });
-    // The umask may have taken bits of ours away, never added any.
-    if (made !== undefined) chmodSync(path, 0o700);
+    if (make(path) === "no parent") {
+      makeDirectory(dirname(path));
+      // Not `recursive`: where a file system says ENOENT for ever, as /proc does, Node tries for ever.
+      if (make(path) === "no parent") throw badDir(path, "no directory can be made there");
+    }
   } catch (error) {
     throw explain(path, error);
+  }
+}
+
+function make(path: string): "made" | "there" | "no parent" {
+  try {
+    mkdirSync(path, 0o700);
+    chmodSync(path, 0o700); // the umask may have taken bits of ours away
+    return "made";
+  } catch (error) {
+    if (errno(error) === "EEXIST") return "there";
+    if (errno(error) === "ENOENT" && dirname(path) !== path) return "no parent";
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 // The record file: bytes, and nothing but bytes.
 //
-//   filesession 1
+//   filesession 1 <bytes in a slot>
 //   <slot: one line>
 //   <slot: one line>
 //
@@ -16,7 +16,7 @@
 //   wrong, and the ends differ                  the write was cut off: it was never acknowledged, the other slot is the session
 //   wrong, and the ends agree or are unreadable damage: the record is not used, not even its other slot, which is older
 //
-// The size of the file says how large a slot is. One more newline at the end says that the session has a `ttl`: `clean` sees
+// The first line says how large a slot is, and so does the size of the file: if they differ it was cut off. One more newline at the end says that the session has a `ttl`: `clean` sees
 // from the size alone which files it need not read.
 
 import { crc32 } from "node:zlib";
@@ -48,7 +48,7 @@ export interface Contents {
   spare: 0 | 1;
 }
 
-const magic = Buffer.from("filesession 1\n", "latin1");
+const titleBytes = 23;
 const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a space after each
 const space = 0x20;
 const newline = 0x0a;
@@ -57,13 +57,13 @@ const blockBytes = 4096;
 /** The bytes of a new record file with `version` in its first slot. It has an eighth of its size to grow. */
 export function layOut(version: Version): Buffer {
   const wanted = slotBytes(version);
-  const fileBytes = magic.length + 2 * (wanted + (wanted >> 3));
+  const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
-  const capacity = (Math.ceil(fileBytes / blockBytes) * blockBytes - magic.length) >> 1;
+  const capacity = (Math.ceil(fileBytes / blockBytes) * blockBytes - titleBytes) >> 1;
   const end = slotOffset(2, capacity);
   const bytes = Buffer.alloc(end + (version.meta.expires === undefined ? 0 : 1), space);
-  magic.copy(bytes);
-  fillSlot(bytes.subarray(magic.length, magic.length + capacity), version);
+  bytes.write(title(capacity), "latin1");
+  fillSlot(bytes.subarray(titleBytes, titleBytes + capacity), version);
   bytes.fill(newline, end - 1);
   return bytes;
 }
@@ -78,19 +78,18 @@ export function slotWith(version: Version, capacity: number): Buffer | undefined
 
 /** Where slot 0 or 1 begins in the file; for 2, where the file ends. */
 export function slotOffset(slot: 0 | 1 | 2, capacity: number): number {
-  return magic.length + slot * capacity;
+  return titleBytes + slot * capacity;
 }
 
 /** Whether a file of this size holds a session with a `ttl`. */
 export function sizeSaysTtl(fileBytes: number): boolean {
-  return (fileBytes - magic.length) % 2 === 1;
+  return (fileBytes - titleBytes) % 2 === 1;
 }
 
 /** What the bytes of a record file say, or `"damaged"`. While somebody writes, a reader may see damage that is none. */
 export function parseRecord(bytes: Buffer): Contents | "damaged" {
-  const capacity = (bytes.length - magic.length) >> 1;
-  if (capacity < 2 * headBytes || bytes.compare(magic, 0, magic.length, 0, magic.length) !== 0)
-    return "damaged";
+  const capacity = (bytes.length - titleBytes) >> 1;
+  if (bytes.toString("latin1", 0, titleBytes) !== title(capacity)) return "damaged";
   const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
   const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));
   if (first === "damaged" || second === "damaged") return "damaged";
@@ -99,6 +98,10 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   const current = spare === 1 ? first : second;
   if (current === undefined) return "damaged";
   return { capacity, hasTtl: sizeSaysTtl(bytes.length), current, spare };
+}
+
+function title(capacity: number): string {
+  return `filesession 1 ${digits(capacity, 8)}\n`;
 }
 
 interface Head {

@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+/** A server in a process of its own. */
+export interface Server {
+  url: string;
+  pid: number;
+  /** Ends it as `kill -9` does: it gets to do nothing any more. */
+  kill(): Promise<void>;
+}
+
+// A test run that is killed itself cannot end its servers: they go when it lets go of their stdin.
+const endWithTheTests = `data:text/javascript,process.stdin.resume().on("end",()=>process.exit())`;
+
+/** Starts the built server in `cwd`, on a free port. Resolves when it says that it listens; rejects when it ends before that. */
+export async function startServer(script: string, cwd: string): Promise<Server> {
+  const env = { ...process.env, NODE_ENV: "production", HOST: "localhost", PORT: "0" };
+  const child = spawn(process.execPath, ["--import", endWithTheTests, script], { cwd, env });
+  const exited = once(child, "exit");
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk));
+  const kill = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await exited;
+  };
+
+  const tooLate = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  try {
+    // Read to the end, so that the pipe never fills.
+    const lines = createInterface(child.stdout);
+    const port = await new Promise<string>((resolve, reject) => {
+      lines.on("line", (line) => {
+        const listening = /^Listening on .*:(\d+)$/.exec(line);
+        if (listening) resolve(listening[1]!);
+      });
+      lines.on("close", () => reject(new Error(`The server ended before it listened.\n${errors}`)));
+    });
+    return { url: `http://localhost:${port}`, pid: child.pid!, kill };
+  } catch (error) {
+    await kill();
+    throw error;
+  } finally {
+    clearTimeout(tooLate);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Server } from "./server.ts";
+
+/** What `GET /api/session` tells of a session. */
+export interface Looked {
+  id: string | null;
+  isNew: boolean;
+  pid: number;
+  /** Each value by its path, as `type value`. */
+  data: Record<string, string>;
+}
+
+/** Somebody with a cookie jar. Cookies know no ports: it is the same visitor to every server on localhost. */
+export class Visitor {
+  readonly cookies: Map<string, string> = new Map();
+
+  async get(server: Server, path: string): Promise<Response> {
+    return this.#fetch(server.url + path, {});
+  }
+
+  /** Posts a form. The answer is the redirect itself. */
+  async post(server: Server, path: string, form: Record<string, string> = {}): Promise<Response> {
+    return this.#fetch(server.url + path, { method: "POST", body: new URLSearchParams(form) });
+  }
+
+  async json<T>(server: Server, path: string): Promise<T> {
+    const response = await this.get(server, path);
+    if (!response.ok) throw new Error(`GET ${path} gave ${response.status}`);
+    return (await response.json()) as T;
+  }
+
+  async look(server: Server): Promise<Looked> {
+    type Row = { path: string; type: string; value: string };
+    const { data, ...rest } = await this.json<Omit<Looked, "data"> & { data: Row[] }>(
+      server,
+      "/api/session",
+    );
+    const rows = data.map(({ path, type, value }) => [path, `${type} ${value}`]);
+    return { ...rest, data: Object.fromEntries(rows) as Record<string, string> };
+  }
+
+  async #fetch(url: string, init: RequestInit): Promise<Response> {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const headers: Record<string, string> = cookie === "" ? {} : { cookie };
+    const response = await fetch(url, { ...init, headers, redirect: "manual" });
+    for (const line of response.headers.getSetCookie()) this.#keep(line);
+    return response;
+  }
+
+  #keep(line: string): void {
+    const [pair = "", ...attributes] = line.split(/; */);
+    const [name = "", value = ""] = pair.split(/=(.*)/s);
+    const maxAge = attributes.find((text) => /^max-age=/i.test(text))?.slice("max-age=".length);
+    const expires = attributes.find((text) => /^expires=/i.test(text))?.slice("expires=".length);
+    const isOver =
+      maxAge === undefined ? Date.parse(expires ?? "") <= Date.now() : Number(maxAge) <= 0;
+    if (isOver) this.cookies.delete(name);
+    else this.cookies.set(name, value);
+  }
+}

@@ -1,0 +1,59 @@
+// Facts about types. The compiler checks them (`npm run types`); nothing here runs.
+
+import type * as h3v1 from "h3-v1";
+import type * as h3v2 from "h3-v2";
+import type { FileSessionConfig } from "../src/session/config.ts";
+import type { H3EventLike } from "../src/session/event.ts";
+import type { FileSession } from "../src/session/session.ts";
+import { useFileSession } from "../src/session/use.ts";
+
+interface Data {
+  userId: number;
+  cart?: string[];
+}
+
+declare const one: h3v1.H3Event;
+declare const two: h3v2.H3Event;
+declare function is<T>(value: T): void;
+
+// The events of both majors are taken, from a handler too.
+is<H3EventLike>(one);
+is<H3EventLike>(two);
+const handlerOne: h3v1.EventHandler = async (event) => (await useFileSession(event)).id;
+const handlerTwo: h3v2.EventHandler = async (event) => (await useFileSession(event)).id;
+is<unknown>([handlerOne, handlerTwo]);
+
+// `data` is what the type argument says, and nothing of it is sure to be there.
+const session = await useFileSession<Data>(two);
+is<number | undefined>(session.data.userId);
+is<string | undefined>(session.id);
+// @ts-expect-error it may be undefined
+is<number>(session.data.userId);
+// @ts-expect-error there is no such key
+is<unknown>(session.data.usrId);
+
+// An update is part of the data, or a function that gives it, now or later, or nothing.
+is<FileSession<Data>>(await session.update({ userId: 1 }));
+await session.update((data) => ({ userId: (data.userId ?? 0) + 1 }));
+await session.update(async ({ cart = [] }) => (cart.length > 9 ? undefined : { cart }));
+await session.replace({ userId: 1 });
+// @ts-expect-error a number is wanted
+await session.update({ userId: "1" });
+// @ts-expect-error `replace` wants all of it
+await session.replace({ cart: [] });
+
+// A call of h3's `useSession` type-checks when only its import changes, in both majors.
+declare const configOne: h3v1.SessionConfig;
+declare const configTwo: h3v2.SessionConfig;
+is<FileSessionConfig>(configOne);
+is<FileSessionConfig>(configTwo);
+const password = "at least thirty-two characters long";
+const untyped = await useFileSession(one, { password, name: "app", cookie: { sameSite: "lax" } });
+is<string>(untyped.data.user.name);
+await untyped.update((data) => ({ visits: data.visits + 1 }));
+await untyped.clear();
+await useFileSession(two, { password, sessionHeader: false, cookie: { chunkMaxLength: 3000 } });
+
+// And what comes back can be handed on as h3's.
+is<h3v1.SessionManager<Partial<Data>>>(session);
+is<h3v2.SessionManager<Data>>(session);
