@@ -15,5 +15,5 @@ export type { Durability } from "./file/publish.ts";
 export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";
-export type { FileSession } from "./session/session.ts";
+export type { FileSession, SessionUpdate } from "./session/session.ts";
 export { useFileSession } from "./session/use.ts";

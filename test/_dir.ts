@@ -1,17 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 
-const made: string[] = [];
-
-afterEach(() => {
-  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
-
-/** A fresh directory, gone after the test. */
-export function freshDir(): string {
+/** A new empty directory, gone when the test is over. */
+export function tempDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "filesession-"));
-  made.push(dir);
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** The names of the files in a directory. */
+export function filesIn(dir: string): string[] {
+  return readdirSync(dir).sort();
 }

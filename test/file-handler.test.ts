@@ -20,13 +20,13 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
-import { freshDir } from "./_dir.ts";
+import { tempDir } from "./_dir.ts";
 
 let dir: string;
 const open: FileHandler[] = [];
 
 beforeEach(() => {
-  dir = freshDir();
+  dir = tempDir();
 });
 
 afterEach(async () => {

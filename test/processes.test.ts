@@ -5,14 +5,14 @@ import { readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { FileHandler } from "../src/index.ts";
-import { freshDir } from "./_dir.ts";
+import { tempDir } from "./_dir.ts";
 import { start, startWorker } from "./_process.ts";
 
 let dir: string;
 let handler: FileHandler;
 
 beforeEach(() => {
-  dir = freshDir();
+  dir = tempDir();
   handler = new FileHandler({ fileDir: dir });
 });
 

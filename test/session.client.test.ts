@@ -3,7 +3,7 @@ import type { FileSessionConfig } from "../src/session/config.ts";
 import { clientAddress, type H3EventLike } from "../src/session/event.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { describeH3 } from "./_h3.ts";
-import { filesIn, tempDir } from "./_place.ts";
+import { filesIn, tempDir } from "./_dir.ts";
 
 const from = (address: string) => ({ "x-forwarded-for": address });
 

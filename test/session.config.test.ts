@@ -3,7 +3,7 @@ import { FileHandler } from "../src/file/handler.ts";
 import { type FileSessionConfig, readConfig } from "../src/session/config.ts";
 import { keepClean } from "../src/session/cleaner.ts";
 import { newToken, parseToken } from "../src/session/token.ts";
-import { tempDir } from "./_place.ts";
+import { tempDir } from "./_dir.ts";
 
 describe("readConfig", () => {
   it("refuses options that make no sense, by name", () => {
@@ -136,6 +136,18 @@ describe("keepClean", () => {
     expect(clean).toHaveBeenCalledTimes(2);
   });
 
+  it("leaves it to another process that is at it", async () => {
+    const { handler, clean } = scheduled();
+    const other = new FileHandler({ fileDir: handler.fileDir });
+    await other._acquireLock(".clean");
+    keepClean(handler, 1000, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean).not.toHaveBeenCalled();
+    await other._releaseLock(".clean");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean).toHaveBeenCalledTimes(1);
+  });
+
   it("reports a run that failed as a warning, and tries again", async () => {
     const { handler, clean } = scheduled();
     const warning = vi.spyOn(process, "emitWarning").mockReturnValue();
@@ -144,6 +156,6 @@ describe("keepClean", () => {
     await vi.advanceTimersByTimeAsync(2000);
     expect(clean).toHaveBeenCalledTimes(2);
     const message = "Cannot clean up ended sessions: disk gone";
-    expect(warning).toHaveBeenCalledWith(message, { type: "FileSessionWarning" });
+    expect(warning).toHaveBeenCalledWith(message, { type: "SessionWarning" });
   });
 });

@@ -5,7 +5,7 @@ import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { describeH3 } from "./_h3.ts";
-import { filesIn, tempDir } from "./_place.ts";
+import { filesIn, tempDir } from "./_dir.ts";
 
 /** A handler that stores something, and then does what the test wants. */
 function storing(config: FileSessionConfig, then: (event: H3EventLike) => unknown = () => "") {

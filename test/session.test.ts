@@ -8,7 +8,7 @@ import { type FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { describeH3 } from "./_h3.ts";
-import { filesIn, tempDir } from "./_place.ts";
+import { filesIn, tempDir } from "./_dir.ts";
 
 interface Data {
   user?: number;
@@ -801,7 +801,7 @@ describeH3("session lifetimes", (h3) => {
     expect((await visitor.get("/")).json).toEqual({ n: 1 });
     expect(warning).toHaveBeenCalledWith(
       expect.stringContaining("read-only file system"),
-      expect.objectContaining({ type: "FileSessionWarning" }),
+      expect.objectContaining({ type: "SessionWarning" }),
     );
   });
 });

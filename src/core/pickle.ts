@@ -3,6 +3,7 @@
 // Plain data (what JSON carries without loss) is JSON, which a person can read and which costs a fifth of the rich way.
 // Everything else goes through devalue. What neither can carry is refused before anything is written.
 
+import { types } from "node:util";
 import { parse, stringify } from "devalue";
 import { badData } from "./error.ts";
 
@@ -126,7 +127,11 @@ class Survey {
       this.#encoding = "rich";
       if (value instanceof Map) this.#visitMap(value);
       else if (value instanceof Set) this.#visitSet(value);
-      else if (!ArrayBuffer.isView(value) && Object.keys(value).length > 0 && !isBoxed(value))
+      else if (
+        !ArrayBuffer.isView(value) &&
+        Object.keys(value).length > 0 &&
+        !types.isBoxedPrimitive(value)
+      )
         throw this.#refusal("a built-in object with properties of its own cannot be stored");
     } else {
       throw this.#foreign(value);
@@ -174,10 +179,6 @@ class Survey {
     const path = key === undefined ? this.#path : [...this.#path, key];
     return badData(`data${path.map(step).join("")}`, why);
   }
-}
-
-function isBoxed(value: object): boolean {
-  return value instanceof String || value instanceof Number || value instanceof Boolean;
 }
 
 function step(key: string | number): string {

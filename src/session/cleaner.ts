@@ -1,6 +1,7 @@
 // Cleaning by itself: ended sessions leave the disk without anybody asking for it.
 
 import type { Handler } from "../core/handler.ts";
+import { FileHandler } from "../file/handler.ts";
 import { warn } from "./warning.ts";
 
 interface Schedule {
@@ -16,7 +17,7 @@ const longestTimerMs = 2 ** 31 - 1;
 /**
  * Has the handler cleaned every `intervalMs` milliseconds from now on, of what has not been used for `timeout` seconds.
  * Asked for again, it only raises the timeout. The timer keeps neither the process nor the handler alive. Busy sessions are
- * skipped; a run that fails is a warning, and the next one tries again.
+ * skipped, and so is the run while another process is at it; one that fails is a warning, and the next one tries again.
  */
 export function keepClean(handler: Handler, intervalMs: number, timeout: number): void {
   const known = schedules.get(handler);
@@ -34,12 +35,26 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
       if (!alive) return clearInterval(timer);
       if (isRunning) return;
       isRunning = true;
-      alive
-        .clean(schedule.timeout, { blocking: false })
+      cleanAlone(alive, schedule.timeout)
         .catch((error: unknown) => warn("clean up ended sessions", error))
         .finally(() => (isRunning = false));
     },
     Math.min(intervalMs, longestTimerMs),
   );
   timer.unref();
+}
+
+// No session's id: those are hashes.
+const cleanersLock = ".clean";
+
+/** One process at a time: whoever finds another one at it leaves it to that one. */
+async function cleanAlone(handler: Handler, timeout: number): Promise<void> {
+  if (!(handler instanceof FileHandler))
+    return void (await handler.clean(timeout, { blocking: false }));
+  if (!(await handler._acquireLock(cleanersLock, false))) return;
+  try {
+    await handler.clean(timeout, { blocking: false });
+  } finally {
+    await handler._releaseLock(cleanersLock);
+  }
 }

@@ -111,7 +111,9 @@ export const dataFacts: Facts = {
   },
 
   "what cannot be stored is refused by its path, and the data is as before": async ({ open }) => {
-    class Cart {}
+    class Cart {
+      tea = 1;
+    }
     class Index extends Map<string, number> {}
     const refused: unknown[] = [
       () => {},

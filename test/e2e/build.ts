@@ -20,7 +20,9 @@ export async function buildPlayground(): Promise<string> {
     await promisify(execFile)(process.execPath, command, { cwd: playground, env });
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
-    throw new Error(`The playground cannot be built.\n${`${stdout}${stderr}`.slice(0, 2000)}`);
+    throw new Error(`The playground cannot be built.\n${`${stdout}${stderr}`.slice(0, 2000)}`, {
+      cause: error,
+    });
   }
   const copy = await mkdtemp(join(tmpdir(), "filesession-playground-"));
   await cp(join(playground, ".output"), copy, { recursive: true });

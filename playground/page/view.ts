@@ -1,0 +1,43 @@
+import type { FileSession } from "filesession";
+import { type Mount, readMount } from "../mount.ts";
+import { naiveCounter } from "../race.ts";
+import type { Attempt } from "../retired.ts";
+import { readSessionFile, type SessionFile } from "../session-file.ts";
+import type { Visitor } from "../session.ts";
+
+/** All that the page shows. */
+export interface View {
+  notice: string;
+  session: FileSession<Visitor>;
+  file: SessionFile | undefined;
+  mount: Mount;
+  /** Where the two counters stand; absent before the first race. */
+  race: { ours: number; naive: number } | undefined;
+  /** Whether there is a cookie from before to try, and what it opened if it was tried. */
+  retired: { held: boolean; attempt: Attempt | undefined };
+  process: { pid: number; started: number };
+}
+
+const started = Date.now() - process.uptime() * 1000;
+
+/** Reads back from disk what the session at hand says is there. */
+export async function readView(
+  session: FileSession<Visitor>,
+  rest: Pick<View, "notice" | "retired">,
+): Promise<View> {
+  const { id } = session;
+  const { race } = session.data;
+  const [file, naive, mount] = await Promise.all([
+    id === undefined ? undefined : readSessionFile(id),
+    race && naiveCounter.get(race.naive),
+    readMount(id, session.data),
+  ]);
+  return {
+    ...rest,
+    session,
+    file,
+    mount,
+    race: race && { ours: race.count, naive: naive ?? 0 },
+    process: { pid: process.pid, started },
+  };
+}

@@ -1,0 +1,10 @@
+import { resolve } from "node:path";
+import { defineNitroPlugin } from "nitropack/runtime";
+import { fileDir } from "../session.ts";
+
+/** Says where to look. Nitro names the address it listens on, which is rarely one to click. */
+export default defineNitroPlugin(() => {
+  const port = process.env["NITRO_PORT"] || process.env["PORT"] || "3000";
+  const where = port === "0" ? "the playground" : `http://localhost:${port}`;
+  console.log(`${where}: process ${process.pid}, sessions in ${resolve(fileDir)}`);
+});

@@ -1,0 +1,16 @@
+import { createError, defineEventHandler, readBody, sendRedirect } from "h3";
+import { articles, withArticle } from "../cart.ts";
+import { useVisitor } from "../session.ts";
+
+export default defineEventHandler(async (event) => {
+  const body = await readBody<{ add?: unknown; remove?: unknown } | undefined>(event);
+  const article = body?.add ?? body?.remove;
+  if (typeof article !== "string" || !articles.has(article)) {
+    throw createError({ statusCode: 400, message: "The shop has no such article." });
+  }
+
+  const session = await useVisitor(event);
+  // The function gets the cart as it is on disk now, so two clicks at once are two articles.
+  await session.update((data) => ({ cart: withArticle(data.cart, article, body?.add ? 1 : -1) }));
+  return sendRedirect(event, "/?after=cart", 303);
+});
