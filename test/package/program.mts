@@ -1,0 +1,16 @@
+import { FileHandler, type FileSession, type Handler, useFileSession } from "filesession";
+import driver from "filesession/driver";
+import { testHandler } from "filesession/testing";
+import type { H3Event } from "h3";
+import type { Driver } from "unstorage";
+
+interface Data {
+  n?: number;
+}
+
+export const open = (event: H3Event): Promise<FileSession<Data>> => useFileSession<Data>(event);
+export const count = async (event: H3Event): Promise<number | undefined> =>
+  (await open(event)).data.n;
+export const handler: Handler = new FileHandler({ durability: "file" });
+export const storageDriver: Driver = driver({ fileDir: "sessions" });
+export const suite: typeof testHandler = testHandler;
