@@ -1,5 +1,6 @@
 // What only files can do. What every handler must do is in the suite of filesession/testing, see handler.test.ts.
 
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -76,19 +77,21 @@ describe("new FileHandler", () => {
   });
 
   it("refuses at once a directory that it may not write, and says what to do", () => {
-    // Even root may not make a directory there.
+    // Root may write whatever the modes say, so a process of its own becomes somebody else.
+    const program = `import { FileHandler } from "filesession";
+      if (process.getuid() === 0) process.setuid(65534);
+      try { new FileHandler({ fileDir: process.argv[1] }) } catch (error) { console.log(error.code, error.message) }`;
+    chmodSync(dir, 0o500);
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", program, dir]);
+    chmodSync(dir, 0o700);
+    expect(run.stdout.toString()).toMatch(/^ERR_SESSION_DIR .*chmod 700/);
+    expect(run.stdout.toString()).toContain(dir);
+  });
+
+  it("refuses at once a place where no directory can be made", () => {
     expect(() => new FileHandler({ fileDir: "/proc/filesession" })).toThrow(
       expect.objectContaining({ code: "ERR_SESSION_DIR" }),
     );
-    if (process.getuid?.() === 0) return; // root may write whatever the modes say
-    chmodSync(dir, 0o500);
-    expect(() => new FileHandler({ fileDir: dir })).toThrow(
-      expect.objectContaining({
-        code: "ERR_SESSION_DIR",
-        message: expect.stringContaining(`chmod 700 ${dir}`),
-      }),
-    );
-    chmodSync(dir, 0o700);
   });
 
   it("resolves a link once: pointing it elsewhere later moves no session", async () => {

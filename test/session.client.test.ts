@@ -83,7 +83,9 @@ describeH3("checkIp", (h3) => {
     expect((await visitor.get("/", from("198.51.100.8"))).json).toEqual({ user: 1 });
   });
 
-  it.runIf(!h3.overNode)("takes an unknown address for another one", async () => {
+  // A connection that Node has accepted always has an address.
+  if (h3.overNode) return;
+  it("takes an unknown address for another one", async () => {
     const { visitor } = await served({ checkIp: true });
     await visitor.get("/login");
     expect((await visitor.get("/")).json).toEqual({});
