@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { layOut } from "../src/file/record.ts";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
 import { tempDir } from "./_dir.ts";
 
@@ -296,6 +297,21 @@ describe("retrieve", () => {
     expect([...seen].toSorted()).toEqual(['"miss"', '{"n":2}']);
   });
 
+  it("takes a record for damaged whose checksum is right and whose data is none", async () => {
+    const handler = fileHandler();
+    vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
+    const meta = { id: "a", ip: "", time: 1 };
+    for (const text of ["{", '{"__proto__":', '[["Nobody",1],2]'])
+      for (const encoding of ["json", "rich"] as const) {
+        if (encoding === "json" && text.startsWith("[[")) continue;
+        writeFileSync(join(dir, "sess_a"), layOut({ seq: 1, meta, encoding, text }));
+        expect(await handler.retrieve("a")).toEqual({});
+        await handler.store("a", 1);
+        expect((await handler.retrieve("a")).data).toBe(1);
+      }
+    vi.restoreAllMocks();
+  });
+
   it("takes a record that was copied onto another session's name for damaged", async () => {
     const handler = fileHandler();
     await handler.store("a", "of a");
@@ -480,6 +496,7 @@ describe("a lock that is lost", () => {
       return { by: "slow" };
     });
     await expect(outcome).rejects.toMatchObject({ code: "ERR_SESSION_LOCK_LOST" });
+    expect((await other.retrieve("a", { blocking: false })).data).toEqual({ by: "nobody" });
     expect(existsSync(lock)).toBe(true); // only the owner releases it
     unlinkSync(lock);
     await other.store("a", { by: "other" });

@@ -10,7 +10,7 @@ import {
   type SessionRecord,
   type WriteOptions,
 } from "../core/handler.ts";
-import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
+import { type Pickled, pickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
 import { openDirectory } from "./directory.ts";
 import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
@@ -297,9 +297,13 @@ export class FileHandler implements Handler {
         return { ...meta, touched: now, data: changed.data };
       };
       const changed = change(record);
-      return isPromise(changed)
-        ? this.#keepFresh([from, to], changed.then(finish))
-        : finish(changed);
+      if (!isPromise(changed)) return finish(changed);
+      const late = changed.then((data) => {
+        from.confirm(); // it may have taken minutes
+        to.confirm();
+        return finish(data);
+      });
+      return this.#keepFresh([from, to], late);
     };
 
     const written =
@@ -340,10 +344,11 @@ export class FileHandler implements Handler {
       for (const file of open) file.close();
       return result;
     } finally {
-      for (const file of open) file.abandon();
+      for (const file of open) file.abandon(); // what has been closed stays so
       for (const file of turns) endTurn(file);
     }
   }
+
   async #untilFree(file: string): Promise<void> {
     const deadline = this.#deadline();
     if (!beginTurn(file)) await this.#turn(file, deadline);
@@ -400,7 +405,19 @@ export class FileHandler implements Handler {
   }
 
   #heartbeat(beat: () => void): NodeJS.Timeout {
-    return setInterval(beat, this.#staleMs / signsOfLifePerLimit).unref();
+    const timer = setInterval(() => {
+      try {
+        beat();
+      } catch (error) {
+        // Nobody waits for this; whoever holds the lock finds out whether it is still theirs when they write.
+        clearInterval(timer);
+        process.emitWarning(`Cannot keep a session lock fresh: ${String(error)}`, {
+          type: "SessionWarning",
+          code: "FILESESSION_HEARTBEAT",
+        });
+      }
+    }, this.#staleMs / signsOfLifePerLimit);
+    return timer.unref();
   }
 
   #pickle(data: unknown): Pickled {
@@ -443,10 +460,10 @@ function isPast(expires: number | undefined): boolean {
   return expires !== undefined && expires <= Date.now();
 }
 
-function recordOf<T>({ current, touched }: Snapshot): SessionRecord<T> {
+function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
   const { id, ip, time, expires } = current.meta;
-  const data = unpickle(current.encoding, current.text) as T;
-  return { id, ip, time, touched, ...(expires !== undefined && { expires }), data };
+  // What a session holds is the caller's word: nothing here looks into it.
+  return { id, ip, time, touched, ...(expires !== undefined && { expires }), data: data as T };
 }
 
 /** Ends a session. Whether it was one; with `orExpired`, one that was past its `ttl` counts. */

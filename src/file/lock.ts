@@ -135,9 +135,15 @@ export function newToken(): string {
 export function createFile(path: string): { fd: number; stats: BigIntStats } {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
   const fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
-  const stats = fstatSync(fd, { bigint: true });
-  if ((stats.mode & 0o777n) !== 0o600n) fchmodSync(fd, 0o600);
-  return { fd, stats };
+  try {
+    const stats = fstatSync(fd, { bigint: true });
+    if ((stats.mode & 0o777n) !== 0o600n) fchmodSync(fd, 0o600);
+    return { fd, stats };
+  } catch (error) {
+    closeSync(fd);
+    unlinkIfThere(path);
+    throw error;
+  }
 }
 
 /** Removes a file that may be gone already. Whether it was there. */

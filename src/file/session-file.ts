@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { badDir, errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
-import type { Pickled } from "../core/pickle.ts";
+import { type Pickled, unpickle } from "../core/pickle.ts";
 import {
   inodeOf,
   isMine,
@@ -45,6 +45,8 @@ import {
 export interface Snapshot extends Contents {
   /** When the session was last stored or touched, in milliseconds since the epoch: the file's mtime. */
   touched: number;
+  /** What was stored. */
+  data: unknown;
 }
 
 /** The whole session in `file`, without a lock; `undefined` when there is no file. */
@@ -158,15 +160,21 @@ export class LockedFile {
 
   /** Gives the lock back. Throws `ERR_SESSION_LOCK_LOST` when something was written and the lock was not ours any more. */
   close(): void {
-    if (!this.abandon() && this.#wrote) throw lockLost(lockFile(this.file));
-  }
-
-  /** Gives the lock back when another error is on its way. Whether the lock was still ours. */
-  abandon(): boolean {
-    if (!this.#isOpen) return true;
     this.#isOpen = false;
     this.#closeFile();
-    return releaseLock(this.#lock);
+    if (!releaseLock(this.#lock) && this.#wrote) throw lockLost(lockFile(this.file));
+  }
+
+  /** Gives the lock back, unless it has been, when an error is on its way to the caller. */
+  abandon(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#closeFile();
+    try {
+      releaseLock(this.#lock);
+    } catch {
+      // The place is broken, and the caller is about to hear of it. The lock is stale in 60 s.
+    }
   }
 
   /** Overwrites the slot that nobody reads. Whether that could be done. */
@@ -191,7 +199,7 @@ export class LockedFile {
     this.#closeFile();
     this.#fd = fd;
     const contents = parseRecord(bytes);
-    this.#found = contents === "damaged" ? contents : { ...contents, touched };
+    this.#found = contents === "damaged" ? contents : { ...contents, touched, data: undefined };
   }
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody reads.
@@ -274,9 +282,20 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     const contents = parseRecord(readAll(fd, stats.size));
     // A record that was copied or renamed onto another session's name.
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
-    return { ...contents, touched: Math.round(stats.mtimeMs) };
+    const data = unpickled(contents.current);
+    if (data === undefined) return "damaged";
+    return { ...contents, touched: Math.round(stats.mtimeMs), data: data.value };
   } catch (error) {
     throw failed("read", file, error);
+  }
+}
+
+// The checksum is no secret: text that is none of ours can have the right one.
+function unpickled({ encoding, text }: Version): { value: unknown } | undefined {
+  try {
+    return { value: unpickle(encoding, text) };
+  } catch {
+    return undefined;
   }
 }
 

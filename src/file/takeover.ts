@@ -31,23 +31,27 @@ export function takeOver(
 ): Lock | undefined {
   const token = newToken();
   const take = companionFile(file, token, "take");
-  const { fd } = createFile(take);
+  let fd: number | undefined;
   try {
+    const made = createFile(take);
+    fd = made.fd;
     writeSync(fd, token, 0, "latin1");
-    const stats = fstatSync(fd, { bigint: true });
-    const now = Number(stats.mtimeMs);
-    if (isStale(Number(held.mtimeMs), now)) {
-      const mine = { file, fd, inode: inodeOf(stats), token };
-      if (inherit(mine, take, held, (mtimeMs) => isStale(mtimeMs, now))) return mine;
+    const mine = { file, fd, inode: inodeOf(made.stats), token };
+    const now = Number(fstatSync(fd, { bigint: true }).mtimeMs);
+    const isOld = (mtimeMs: number): boolean => isStale(mtimeMs, now);
+    if (isOld(Number(held.mtimeMs)) && inherit(mine, take, held, isOld)) {
+      fd = undefined; // the lock's, from now on
+      return mine;
     }
+    return undefined;
   } catch (error) {
-    closeSync(fd);
-    unlinkIfThere(take);
     throw placeFailed("take over the lock of", file, error);
+  } finally {
+    if (fd !== undefined) {
+      closeSync(fd);
+      unlinkIfThere(take);
+    }
   }
-  closeSync(fd);
-  unlinkIfThere(take);
-  return undefined;
 }
 
 /** Puts our lock, which is ready at `take`, in the place of `held`. Whether it came to that. */
