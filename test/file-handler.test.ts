@@ -161,6 +161,7 @@ describe("store", () => {
     const next = readFileSync(join(dir, "sess_a"));
     const slot = 23 + Math.floor((whole.length - 23) / 2); // version 3 went where version 1 had been
     expect(next.subarray(slot)).toEqual(whole.subarray(slot));
+    expect(next.toString()).toMatch(/\{"v":3\}[^]*\{"v":2\}/);
     // Every prefix of the new bytes over the old ones is what a crash or a reader can see.
     for (let cut = 23; cut < slot; cut += 7) {
       writeFileSync(
@@ -211,6 +212,17 @@ describe("store", () => {
       expect(readdirSync(dir)).toEqual([]);
     },
   );
+
+  it("takes the locks of a move in one order: two opposite ones that meet do not wait for each other", async () => {
+    const handler = fileHandler({ lockTimeout: 5 });
+    await handler.store("a", "a");
+    await handler.store("b", "b");
+    await handler._acquireLock("a"); // so that both have begun when either can go on
+    const moves = [handler.store("b", 1, { oldId: "a" }), handler.store("a", 2, { oldId: "b" })];
+    await handler._releaseLock("a");
+    await Promise.all(moves);
+    expect(readdirSync(dir)).toEqual(["sess_a"]);
+  });
 
   it("makes the directory again when somebody has removed it", async () => {
     const fileDir = join(dir, "sessions");
