@@ -2,8 +2,8 @@ import { getCookie, type H3Event, setCookie } from "h3";
 import { useNitroApp } from "nitropack/runtime";
 import { cookieName } from "./session.ts";
 
-// A real app forgets a cookie that it replaces. This one hands it back under another name, so that the page can show
-// that it opens nothing any more.
+// A real app forgets a cookie that it replaces. This one hands it back under another name, so that
+// the page can show that it opens nothing any more.
 const retiredName = "retired";
 
 /** What came of trying the retired cookie. */
@@ -29,7 +29,8 @@ export async function tryRetiredCookie(event: H3Event): Promise<Attempt | undefi
   const token = getCookie(event, retiredName);
   if (token === undefined) return undefined;
   const cookie = `${cookieName}=${encodeURIComponent(token)}`;
-  // Not event.$fetch: that is for requests in this visitor's name, and sends all their headers along.
+  // Not event.$fetch: that is for requests in this visitor's name, and sends all their headers
+  // along.
   const response = await useNitroApp().localFetch("/api/session", { headers: { cookie } });
   const answer = await response.text();
   const { id } = JSON.parse(answer) as { id: string | null };

@@ -12,7 +12,10 @@ export interface SessionFile {
   changed: Date;
 }
 
-/** The file of session `id`, or `undefined` when there is none. Reads it with `fs` alone: no driver, no handler. */
+/**
+ * The file of session `id`, or `undefined` when there is none. Reads it with `fs` alone: no driver,
+ * no handler.
+ */
 export async function readSessionFile(id: string): Promise<SessionFile | undefined> {
   const path = join(fileDir, `sess_${id}`);
   try {

@@ -1,11 +1,12 @@
 // The unstorage driver: the sessions of a FileHandler as items of a storage.
 //
-// One record, two doors: what `useFileSession` stores is what `getItem` gives, and the other way round. But a storage has no
-// transaction: who reads an item, changes it and sets it again may lose what came in between, and brings back a session
-// that was destroyed meanwhile. Change sessions with `useFileSession` or `FileHandler.update`, and use the storage for the rest.
+// One record, two doors: what `useFileSession` stores is what `getItem` gives, and the other way
+// round. But a storage has no transaction: who reads an item, changes it and sets it again may lose
+// what came in between, and brings back a session that was destroyed meanwhile. Change sessions
+// with `useFileSession` or `FileHandler.update`, and use the storage for the rest.
 //
-// Nothing of unstorage is imported. What it wants of a driver is written down here, and fits 1.x and 2.x alike; a storage calls
-// the members without `this`.
+// Nothing of unstorage is imported. What it wants of a driver is written down here, and fits 1.x
+// and 2.x alike; a storage calls the members without `this`.
 
 import { existsSync, watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -14,7 +15,10 @@ import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handl
 import { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
 import { Names } from "./file/names.ts";
 
-/** What `getMeta` gives. A type and no interface, which would lack the index signature that unstorage wants. */
+/**
+ * What `getMeta` gives. A type and no interface, which would lack the index signature that
+ * unstorage wants.
+ */
 export type SessionMeta = {
   /** When the session was last stored or touched. */
   mtime: Date;
@@ -32,7 +36,10 @@ export type SessionMeta = {
   ttl?: number;
 };
 
-/** A driver for unstorage. Every member rejects with a `SessionError`; only a miss is `null` or `false`. */
+/**
+ * A driver for unstorage. Every member rejects with a `SessionError`; only a miss is `null` or
+ * `false`.
+ */
 export interface SessionDriver {
   name: string;
   options: FileHandlerOptions;
@@ -41,13 +48,17 @@ export interface SessionDriver {
   getInstance(): FileHandler;
   /** Whether there is a live session. Does not wait for a lock. */
   hasItem(key: string): Promise<boolean>;
-  /** The session's data as it was stored, dates and maps included; `null` for a miss. Waits for a lock. */
+  /**
+   * The session's data as it was stored, dates and maps included; `null` for a miss. Waits for a
+   * lock.
+   */
   getItem(key: string): Promise<string | number | boolean | object | null>;
   /** The same as `getItem`. */
   getItemRaw(key: string): Promise<unknown>;
   /**
-   * Stores the text of an object or an array as what it stands for, any other text as a string. Keeps the session's `ip` and
-   * creation time; creates the session if there is none. `ttl` in seconds; 0, as in unstorage's own drivers, is none.
+   * Stores the text of an object or an array as what it stands for, any other text as a string.
+   * Keeps the session's `ip` and creation time; creates the session if there is none. `ttl` in
+   * seconds; 0, as in unstorage's own drivers, is none.
    */
   setItem(key: string, value: string, options?: { ttl?: number }): Promise<void>;
   /** Stores the value itself: bytes, or anything else that a session may hold. */
@@ -58,13 +69,14 @@ export interface SessionDriver {
   /** The keys under `base`, and with at most `maxDepth` colons in them. */
   getKeys(base?: string, options?: { maxDepth?: number }): Promise<string[]>;
   /**
-   * Removes every session, or those under `base`; waits for those that are locked. `storage.clear(base)` of unstorage looks for
-   * mounts under the base and never asks for a part of one: remove what `storage.getKeys(base)` gives, or call this.
+   * Removes every session, or those under `base`; waits for those that are locked.
+   * `storage.clear(base)` of unstorage looks for mounts under the base and never asks for a part of
+   * one: remove what `storage.getKeys(base)` gives, or call this.
    */
   clear(base?: string): Promise<void>;
   /**
-   * Calls back when a session was stored or touched (`update`) or has gone (`remove`), by any process. Several changes in quick
-   * succession may be one event. Gives what ends the watching.
+   * Calls back when a session was stored or touched (`update`) or has gone (`remove`), by any
+   * process. Several changes in quick succession may be one event. Gives what ends the watching.
    */
   watch(callback: (event: "update" | "remove", key: string) => unknown): Promise<() => void>;
   /** Ends the watching and closes the handler. */
@@ -72,8 +84,8 @@ export interface SessionDriver {
 }
 
 /**
- * A driver that keeps items as session files. The options are those of `FileHandler`, all of them plain JSON.
- * Throws what `new FileHandler` throws.
+ * A driver that keeps items as session files. The options are those of `FileHandler`, all of them
+ * plain JSON. Throws what `new FileHandler` throws.
  *
  * @example
  * // nitro.config.ts
@@ -94,7 +106,8 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     try {
       return (await find(key))?.data ?? null;
     } catch (error) {
-      // A storage that is asked for the meta of `key` also gets `key + "$"`, which may be too long where `key` is not.
+      // A storage that is asked for the meta of `key` also gets `key + "$"`, which may be too long
+      // where `key` is not.
       if (errno(error) === "ERR_SESSION_ID" && /.\$$/.test(key)) return null;
       throw error;
     }
@@ -122,7 +135,8 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     },
 
     async getItem(key) {
-      // A session may hold what a storage has no type for, a bigint. It hands on all that is no string.
+      // A session may hold what a storage has no type for, a bigint. It hands on all that is no
+      // string.
       return (await getItemRaw(key)) as object | null;
     },
     getItemRaw,
@@ -132,7 +146,8 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
       try {
         await setItemRaw(key, live, opts);
       } catch (error) {
-        // JSON has room for what no session may hold, a `__proto__` key for one. As a text it is harmless.
+        // JSON has room for what no session may hold, a `__proto__` key for one. As a text it is
+        // harmless.
         if (live === value || errno(error) !== "ERR_SESSION_DATA") throw error;
         await setItemRaw(key, value, opts);
       }
@@ -222,7 +237,8 @@ function watchSessions(
   const watcher = openWatcher(fileDir);
   let isWatching = true;
 
-  // One write is several system calls, and each of them an event. What counts is what is there once they are over.
+  // One write is several system calls, and each of them an event. What counts is what is there once
+  // they are over.
   const report = (): void => {
     const ids = [...changed];
     changed.clear();

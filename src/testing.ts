@@ -13,11 +13,12 @@ import { updateFacts } from "./testing/update.ts";
 export type { HandlerHarness, It };
 
 /**
- * The `Handler` contract as a test suite: registers one test for each fact that holds for every handler.
+ * The `Handler` contract as a test suite: registers one test for each fact that holds for every
+ * handler.
  *
- * `newHarness` is called at the beginning of each test, so tests may run side by side as far as the harness can.
- * A call that waits for what will not come fails its test after 3 seconds. Otherwise none takes as long as that where a call
- * takes a few milliseconds.
+ * `newHarness` is called at the beginning of each test, so tests may run side by side as far as the
+ * harness can. A call that waits for what will not come fails its test after 3 seconds. Otherwise
+ * none takes as long as that where a call takes a few milliseconds.
  *
  * @example
  * import { describe, it } from "vitest"; // or node:test, jest, mocha
@@ -40,7 +41,8 @@ export function testHandler(
       try {
         await fact(place);
       } catch (error) {
-        // A handler that has failed may well not close either, and the first error is the one to show.
+        // A handler that has failed may well not close either, and the first error is the one to
+        // show.
         await place.close(500).catch(() => {});
         throw error;
       }

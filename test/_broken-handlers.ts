@@ -1,5 +1,6 @@
-// Handlers that are broken on purpose, each in one way. The suite must fail for each of them in the tests that are meant for
-// that way and in no other, and every test of the suite must fail for one of them at least.
+// Handlers that are broken on purpose, each in one way. The suite must fail for each of them in the
+// tests that are meant for that way and in no other, and every test of the suite must fail for one
+// of them at least.
 
 import { writeFile } from "node:fs/promises";
 import { badId, gone, tooLarge } from "../src/core/error.ts";

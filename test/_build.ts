@@ -4,7 +4,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Builds the package once, before all tests: other processes and the playground run what is published. */
+/**
+ * Builds the package once, before all tests: other processes and the playground run what is
+ * published.
+ */
 export default function build(): void {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));

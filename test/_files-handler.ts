@@ -1,4 +1,5 @@
-// The memory handler with its sessions in files: correct by temporary file and rename, or broken as files are broken in the wild.
+// The memory handler with its sessions in files: correct by temporary file and rename, or broken as
+// files are broken in the wild.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync } from "node:fs";

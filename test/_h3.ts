@@ -1,4 +1,5 @@
-// Four real servers, so that one list of facts is checked for both majors of h3, with and without Node's request and response.
+// Four real servers, so that one list of facts is checked for both majors of h3, with and without
+// Node's request and response.
 
 import { createServer, request as httpRequest, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,4 +1,5 @@
-// The smallest correct handler: sessions in a Map. What the suite is tested with, whole and broken on purpose.
+// The smallest correct handler: sessions in a Map. What the suite is tested with, whole and broken
+// on purpose.
 
 import { closed, badId, badOption, gone, placeFailed } from "../src/core/error.ts";
 import {

@@ -447,7 +447,8 @@ for (const [major, unstorage] of majors) {
           await storage.setItem(`${prefix}${key}`, 1);
         const left = [`${prefix}users`, `${prefix}users2:a`];
 
-        // What a storage would call. Neither major does for a base inside of a mount: see the next test.
+        // What a storage would call. Neither major does for a base inside of a mount: see the next
+        // test.
         await storage.getMount(`${prefix}users`).driver.clear?.("users:", {});
 
         assert.deepEqual((await storage.getKeys()).sort(), left);
@@ -460,7 +461,8 @@ for (const [major, unstorage] of majors) {
 
         await storage.clear(`${prefix}users`);
 
-        // Storage.clear looks for mounts under the base only. Should this fail one day, the note in the docs can go.
+        // Storage.clear looks for mounts under the base only. Should this fail one day, the note in
+        // the docs can go.
         assert.equal(clear.mock.calls.length, 0);
         assert.deepEqual(await storage.getKeys(), [`${prefix}users:a`]);
       });

@@ -1,4 +1,5 @@
-// What only files can do. What every handler must do is in the suite of filesession/testing, see handler.test.ts.
+// What only files can do. What every handler must do is in the suite of filesession/testing, see
+// handler.test.ts.
 
 import { spawnSync } from "node:child_process";
 import {

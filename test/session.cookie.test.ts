@@ -304,7 +304,8 @@ describeH3("a session after the headers have gone", (h3) => {
   ])("is as before when they went while it was being %s", async (_, path, before) => {
     const fileDir = tempDir();
     const handler = new FileHandler({ fileDir });
-    // A write that nobody waits for: it has reached the disk when the response begins, and resolves after that.
+    // A write that nobody waits for: it has reached the disk when the response begins, and resolves
+    // after that.
     const slowly =
       (change: (session: Awaited<ReturnType<typeof useFileSession>>) => Promise<unknown>) =>
       async (event: H3EventLike) => {
@@ -351,7 +352,8 @@ describeH3("a session in a cached handler", (h3) => {
       "/login": storing(config),
       "/cached": async (event) => {
         await useFileSession(event, config); // as a middleware may have done
-        // What nitropack 2 does: the cached handler gets an event of its own, with the context of the visitor's.
+        // What nitropack 2 does: the cached handler gets an event of its own, with the context of
+        // the visitor's.
         const cached = cachedEvent(event);
         const session = await useFileSession(cached, config);
         await session.clear();

@@ -126,7 +126,8 @@ describeH3("useFileSession", (h3) => {
   });
 
   it("is another session for another request that was handed the same context", async () => {
-    // What nitropack does with the context of a page for the requests it makes while it is rendered.
+    // What nitropack does with the context of a page for the requests it makes while it is
+    // rendered.
     const { use } = place();
     const contexts: object[] = [];
     const site = await h3.serve({

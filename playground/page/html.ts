@@ -5,7 +5,10 @@ export interface Html {
 
 type Value = Html | string | number | bigint | false | undefined | readonly Value[];
 
-/** A template whose values are escaped, unless they are `html` themselves. `false` and `undefined` are nothing. */
+/**
+ * A template whose values are escaped, unless they are `html` themselves. `false` and `undefined`
+ * are nothing.
+ */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   const markup = strings.map((string, i) => (i === 0 ? "" : rendered(values[i - 1])) + string);
   return { markup: markup.join("") };

@@ -8,7 +8,10 @@ import { typesPart } from "./types-part.ts";
 import type { View } from "./view.ts";
 import { visitsPart } from "./visits-part.ts";
 
-/** The whole page. What has `data-part` is what page.js puts in place of its namesake when an action comes back. */
+/**
+ * The whole page. What has `data-part` is what page.js puts in place of its namesake when an action
+ * comes back.
+ */
 export function page(view: View): Html {
   return html`<!doctype html>
     <html lang="en">

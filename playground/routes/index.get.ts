@@ -12,7 +12,10 @@ const notices: Record<string, string> = {
   retired: "The old cookie was tried.",
 };
 
-/** The page. Opening it is a visit, and stored; coming back to it after an action (`?after=`) is not. */
+/**
+ * The page. Opening it is a visit, and stored; coming back to it after an action (`?after=`) is
+ * not.
+ */
 export default defineEventHandler(async (event) => {
   const after = String(getQuery(event).after ?? "");
   const session = await useVisitor(event);

@@ -11,7 +11,8 @@ export default defineEventHandler(async (event) => {
 
   keepRetiredCookie(event);
   const session = await useVisitor(event);
-  // Before anything is known about the visitor: whoever planted or saw the cookie of before has nothing now.
+  // Before anything is known about the visitor: whoever planted or saw the cookie of before has
+  // nothing now.
   await session.regenerate();
   await session.update({ user: { name, since: new Date() } });
   return sendRedirect(event, "/?after=login", 303);

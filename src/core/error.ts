@@ -1,17 +1,23 @@
 // Every error filesession throws, and every message it renders.
 //
-// A message says what was tried, the value, and the way out. It never holds a token or session data: an id is the hash of
-// a token and may be shown.
+// A message says what was tried, the value, and the way out. It never holds a token or session
+// data: an id is the hash of a token and may be shown.
 
 /** The stable name of each way things go wrong. */
 export type SessionErrorCode =
   /** No place can be found for this id: empty, not a string, or too long. */
   | "ERR_SESSION_ID"
-  /** The place failed: `fileDir` cannot be used, the disk is full or broken. The `cause` has the system's error. */
+  /**
+   * The place failed: `fileDir` cannot be used, the disk is full or broken. The `cause` has the
+   * system's error.
+   */
   | "ERR_SESSION_DIR"
   /** Somebody held the lock for longer than `lockTimeout`. */
   | "ERR_SESSION_LOCK_TIMEOUT"
-  /** The lock was taken over while we held it: this process was paused for more than a minute. Nothing was acknowledged. */
+  /**
+   * The lock was taken over while we held it: this process was paused for more than a minute.
+   * Nothing was acknowledged.
+   */
   | "ERR_SESSION_LOCK_LOST"
   /** The session was destroyed, or moved to another id, while it was in use. */
   | "ERR_SESSION_GONE"
@@ -38,10 +44,12 @@ const responses: Record<SessionErrorCode, [status: number, statusText: string]> 
 };
 
 /**
- * The one error class. `code` says which of the ways it went wrong, `cause` keeps the error underneath.
+ * The one error class. `code` says which of the ways it went wrong, `cause` keeps the error
+ * underneath.
  *
- * Thrown out of an h3 handler it becomes a response with the right status in h3 1 (`statusCode`) and h3 2 (`status`).
- * It does not carry h3's own brand, so both hide the message, which may name a path, from the client.
+ * Thrown out of an h3 handler it becomes a response with the right status in h3 1 (`statusCode`)
+ * and h3 2 (`status`). It does not carry h3's own brand, so both hide the message, which may name a
+ * path, from the client.
  */
 export class SessionError extends Error {
   override readonly name = "SessionError";

@@ -8,7 +8,9 @@ export interface SessionRecord<T = unknown> {
   id: string;
   /** The client's address when the session was last stored with one. `''` when unknown. */
   ip: string;
-  /** When the session was created. Storing it again, or moving it with `oldId`, never changes it. */
+  /**
+   * When the session was created. Storing it again, or moving it with `oldId`, never changes it.
+   */
   time: number;
   /** When the session was last stored or touched. */
   touched: number;
@@ -40,19 +42,21 @@ export interface WriteOptions {
   /** Seconds from now until the session ends by itself. Default: never. */
   ttl?: number;
   /**
-   * The id the session had until now. The session moves: afterwards `oldId` is a miss, and the creation time is kept.
-   * The same as `id`: nothing moves.
+   * The id the session had until now. The session moves: afterwards `oldId` is a miss, and the
+   * creation time is kept. The same as `id`: nothing moves.
    */
   oldId?: string;
   /**
-   * Reject with `ERR_SESSION_GONE`, and write nothing, when there is no session yet (with `oldId`: none under `oldId`).
-   * Default `false`: a session is created.
+   * Reject with `ERR_SESSION_GONE`, and write nothing, when there is no session yet (with `oldId`:
+   * none under `oldId`). Default `false`: a session is created.
    */
   mustExist?: boolean;
 }
 
 export interface CleanOptions {
-  /** Whether to wait for sessions that are locked. Default `false`: they are skipped and counted. */
+  /**
+   * Whether to wait for sessions that are locked. Default `false`: they are skipped and counted.
+   */
   blocking?: boolean;
   /** Ends the cleaning early; `clean` then rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -68,8 +72,9 @@ export interface CleanResult {
 }
 
 /**
- * What `update` calls with the freshest record, or `{}` when there is none. It gives the new data, or `undefined` to
- * write nothing, at once or as a promise. It must not call the handler for the same id: the lock is held while it runs.
+ * What `update` calls with the freshest record, or `{}` when there is none. It gives the new data,
+ * or `undefined` to write nothing, at once or as a promise. It must not call the handler for the
+ * same id: the lock is held while it runs.
  */
 export type Change<T> = (
   record: SessionRecord<T> | EmptyRecord,
@@ -80,8 +85,10 @@ export type Change<T> = (
  *
  * Four outcomes are kept apart in every method:
  * - a value;
- * - a miss: `{}` or `false`. An expired record and a damaged one are misses too; asking twice gives the same answer;
- * - busy: the lock stayed taken, `ERR_SESSION_LOCK_TIMEOUT`, or was lost while we held it, `ERR_SESSION_LOCK_LOST`;
+ * - a miss: `{}` or `false`. An expired record and a damaged one are misses too; asking twice gives
+ *   the same answer;
+ * - busy: the lock stayed taken, `ERR_SESSION_LOCK_TIMEOUT`, or was lost while we held it,
+ *   `ERR_SESSION_LOCK_LOST`;
  * - broken: the place itself failed, `ERR_SESSION_DIR` with the `cause`.
  *
  * The last two are thrown, never returned. When a method rejects, the session is as it was before.
@@ -92,21 +99,26 @@ export interface Handler {
    * Stores `data` under `id`, whole, and gives the record. When it resolves, every process sees it.
    * An existing session is replaced and keeps its `time`.
    *
-   * Rejects with `ERR_SESSION_DATA` when `data` holds something that cannot be stored (it names the path),
-   * `ERR_SESSION_TOO_LARGE`, `ERR_SESSION_ID` when no place can be found for `id`, `ERR_SESSION_GONE` with `mustExist`.
+   * Rejects with `ERR_SESSION_DATA` when `data` holds something that cannot be stored (it names the
+   * path), `ERR_SESSION_TOO_LARGE`, `ERR_SESSION_ID` when no place can be found for `id`,
+   * `ERR_SESSION_GONE` with `mustExist`.
    */
   store<T>(id: string, data: T, options?: WriteOptions): Promise<SessionRecord<T>>;
 
-  /** The session under `id`, or `{}`. A whole version always; waits for a held lock unless told not to. Writes nothing. */
+  /**
+   * The session under `id`, or `{}`. A whole version always; waits for a held lock unless told not
+   * to. Writes nothing.
+   */
   retrieve<T = unknown>(
     id: string,
     options?: RetrieveOptions,
   ): Promise<SessionRecord<T> | EmptyRecord>;
 
   /**
-   * Changes a session in one transaction: lock, read afresh, `change`, write, unlock. Gives the record as it is then.
-   * With `oldId` the record is the one under `oldId`, and it moves to `id`. A `ttl` from before stays unless a new one is given.
-   * When `change` throws, nothing is written and the lock is released.
+   * Changes a session in one transaction: lock, read afresh, `change`, write, unlock. Gives the
+   * record as it is then. With `oldId` the record is the one under `oldId`, and it moves to `id`. A
+   * `ttl` from before stays unless a new one is given. When `change` throws, nothing is written and
+   * the lock is released.
    */
   update<T = unknown>(
     id: string,
@@ -114,15 +126,18 @@ export interface Handler {
     options?: WriteOptions,
   ): Promise<SessionRecord<T> | EmptyRecord>;
 
-  /** Moves `touched` to now; never rewrites the data, never creates. Whether there was a session. */
+  /**
+   * Moves `touched` to now; never rewrites the data, never creates. Whether there was a session.
+   */
   touch(id: string): Promise<boolean>;
 
   /** Forgets the session. Whether there was one: not an error when it is gone. */
   remove(id: string): Promise<boolean>;
 
   /**
-   * Removes every session last stored or touched more than `timeout` seconds ago, and those whose `ttl` has run out.
-   * `0` removes everything. Locks are taken without waiting unless told otherwise.
+   * Removes every session last stored or touched more than `timeout` seconds ago, and those whose
+   * `ttl` has run out. `0` removes everything. Locks are taken without waiting unless told
+   * otherwise.
    */
   clean(timeout: number, options?: CleanOptions): Promise<CleanResult>;
 

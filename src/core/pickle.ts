@@ -1,7 +1,8 @@
 // "Pickling": session data to text and back, as it was.
 //
-// Plain data (what JSON carries without loss) is JSON, which a person can read and which costs a fifth of the rich way.
-// Everything else goes through devalue. What neither can carry is refused before anything is written.
+// Plain data (what JSON carries without loss) is JSON, which a person can read and which costs a
+// fifth of the rich way. Everything else goes through devalue. What neither can carry is refused
+// before anything is written.
 
 import { types } from "node:util";
 import { parse, stringify } from "devalue";
@@ -19,8 +20,8 @@ export interface Pickled {
 const maxDepth = 500;
 
 /**
- * `data` as text. Throws `ERR_SESSION_DATA`, naming the path (`data.cart[2].fn`), for functions, symbols, instances of
- * foreign classes, promises, and data nested deeper than 500.
+ * `data` as text. Throws `ERR_SESSION_DATA`, naming the path (`data.cart[2].fn`), for functions,
+ * symbols, instances of foreign classes, promises, and data nested deeper than 500.
  */
 export function pickle(data: unknown): Pickled {
   const encoding = new Survey().of(data);
@@ -28,7 +29,10 @@ export function pickle(data: unknown): Pickled {
   return { encoding, text: stringify(data, reducers) };
 }
 
-/** What `pickle` was given. Runs no code that is in the text, and makes nothing but the types `pickle` takes. */
+/**
+ * What `pickle` was given. Runs no code that is in the text, and makes nothing but the types
+ * `pickle` takes.
+ */
 export function unpickle(encoding: Encoding, text: string): unknown {
   return encoding === "json" ? JSON.parse(text) : parse(text, revivers);
 }
@@ -40,7 +44,8 @@ const reducers = {
 };
 const revivers = { Buffer: (base64: string): Buffer => Buffer.from(base64, "base64") };
 
-// The classes that come back as they went in. A subclass would come back as its parent, so it is refused.
+// The classes that come back as they went in. A subclass would come back as its parent, so it is
+// refused.
 const richClasses = [
   "Date",
   "Map",
@@ -67,7 +72,8 @@ const richClasses = [
   "String",
 ] as const;
 
-// Looked up when asked, not kept: a test that moves the clock puts another `Date` in the place of the first.
+// Looked up when asked, not kept: a test that moves the clock puts another `Date` in the place of
+// the first.
 function isRich(prototype: unknown): boolean {
   return richClasses.some((name) => globalThis[name].prototype === prototype);
 }
@@ -109,7 +115,8 @@ class Survey {
   #visitArray(value: unknown[]): void {
     if (Object.getPrototypeOf(value) !== Array.prototype) throw this.#foreign(value);
     const keys = Object.keys(value);
-    // Holes come back as holes, but only the rich way. A named property of an array would be lost either way.
+    // Holes come back as holes, but only the rich way. A named property of an array would be lost
+    // either way.
     if (keys.length !== value.length) this.#encoding = "rich";
     for (const key of keys) {
       if (String(Number(key)) !== key)

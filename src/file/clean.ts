@@ -1,4 +1,5 @@
-// Cleaning: expired sessions go, and so does what a crash left behind. What is not ours is not touched.
+// Cleaning: expired sessions go, and so does what a crash left behind. What is not ours is not
+// touched.
 
 import { type Stats, lstatSync } from "node:fs";
 import { join } from "node:path";
@@ -69,7 +70,10 @@ function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): bool
   );
 }
 
-/** Removes what stands beside a session and belongs to nobody any more. Its owner, should it be alive, finds out by its own next step. */
+/**
+ * Removes what stands beside a session and belongs to nobody any more. Its owner, should it be
+ * alive, finds out by its own next step.
+ */
 async function collect(
   names: Names,
   path: string,
@@ -85,7 +89,8 @@ async function collect(
     damaged.push({ path, since: stats.ctimeMs });
     return;
   }
-  // A lock says by its mtime that its holder is alive. The others are made and renamed: ctime, since their mtime is the session's.
+  // A lock says by its mtime that its holder is alive. The others are made and renamed: ctime,
+  // since their mtime is the session's.
   const since = companion.kind === "lock" ? stats.mtimeMs : stats.ctimeMs;
   if (Date.now() - since <= cleaning.staleMs) return;
   const file = names.file(id);

@@ -1,12 +1,14 @@
-// The directory that holds the sessions: made, resolved once, and checked before the first request needs it.
+// The directory that holds the sessions: made, resolved once, and checked before the first request
+// needs it.
 
 import { accessSync, chmodSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { badDir, errno } from "../core/error.ts";
 
 /**
- * The full name of `fileDir`, which is a directory we can read and write. A missing one is made, 0700 whatever the umask.
- * A link is resolved here, once: pointing it elsewhere later moves no session. Throws `ERR_SESSION_DIR`.
+ * The full name of `fileDir`, which is a directory we can read and write. A missing one is made,
+ * 0700 whatever the umask. A link is resolved here, once: pointing it elsewhere later moves no
+ * session. Throws `ERR_SESSION_DIR`.
  */
 export function openDirectory(fileDir: string): string {
   const path = resolve(fileDir);
@@ -27,7 +29,8 @@ export function makeDirectory(path: string): void {
   try {
     if (make(path) === "no parent") {
       makeDirectory(dirname(path));
-      // Not `recursive`: where a file system says ENOENT for ever, as /proc does, Node tries for ever.
+      // Not `recursive`: where a file system says ENOENT for ever, as /proc does, Node tries for
+      // ever.
       if (make(path) === "no parent") throw badDir(path, "no directory can be made there");
     }
   } catch (error) {

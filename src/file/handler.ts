@@ -24,15 +24,19 @@ import { sessionsIn } from "./walk.ts";
 
 export interface FileHandlerOptions {
   /**
-   * The directory for the session files, on a local disk. Default `.data/sessions`, from the working directory.
-   * Made if it is missing. A link is resolved once, now.
+   * The directory for the session files, on a local disk. Default `.data/sessions`, from the
+   * working directory. Made if it is missing. A link is resolved once, now.
    */
   fileDir?: string;
-  /** What the name of each session's file begins with: letters, digits, `_` and `-`. Default `sess_`. */
+  /**
+   * What the name of each session's file begins with: letters, digits, `_` and `-`. Default
+   * `sess_`.
+   */
   filePrefix?: string;
   /**
-   * Seconds to wait for a lock before `ERR_SESSION_LOCK_TIMEOUT`. Default 75: longer than the 60 s after which the lock of a
-   * process that has died is taken over, so that such a lock delays a request and fails none.
+   * Seconds to wait for a lock before `ERR_SESSION_LOCK_TIMEOUT`. Default 75: longer than the 60 s
+   * after which the lock of a process that has died is taken over, so that such a lock delays a
+   * request and fails none.
    */
   lockTimeout?: number;
   /** What an acknowledged write survives. Default `process`. */
@@ -40,8 +44,8 @@ export interface FileHandlerOptions {
   /** Bytes that one session's data may have, as stored. Default 1048576. */
   maxBytes?: number;
   /**
-   * Seconds without a sign of life after which a lock counts as abandoned. Default 60, which is what every other program that
-   * follows the protocol goes by: only for tests.
+   * Seconds without a sign of life after which a lock counts as abandoned. Default 60, which is
+   * what every other program that follows the protocol goes by: only for tests.
    */
   staleAfter?: number;
 }
@@ -49,11 +53,15 @@ export interface FileHandlerOptions {
 // A holder that is alive shows it four times before anybody may think otherwise.
 const signsOfLifePerLimit = 4;
 
-/** How often a reader without a lock looks again at a record that seems damaged, a millisecond apart. */
+/**
+ * How often a reader without a lock looks again at a record that seems damaged, a millisecond
+ * apart.
+ */
 const secondLooks = 10;
 
 /**
- * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside it.
+ * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside
+ * it.
  *
  * The constructor throws `ERR_SESSION_DIR` when `fileDir` cannot be used, and `ERR_SESSION_OPTION`.
  */
@@ -208,8 +216,9 @@ export class FileHandler implements Handler {
   }
 
   /**
-   * Locks a session against everybody, this handler's own methods included, until `_releaseLock(id)`. A lock that has shown no
-   * sign of life for 60 s is taken over. With `blocking` off it does not wait: `false` when it did not get the lock.
+   * Locks a session against everybody, this handler's own methods included, until
+   * `_releaseLock(id)`. A lock that has shown no sign of life for 60 s is taken over. With
+   * `blocking` off it does not wait: `false` when it did not get the lock.
    */
   async _acquireLock(id: string, blocking = true): Promise<boolean> {
     return this.#run(async () => {
@@ -231,7 +240,10 @@ export class FileHandler implements Handler {
     });
   }
 
-  /** Gives back what `_acquireLock(id)` took. Nothing happens when it did not, or when the lock is gone. */
+  /**
+   * Gives back what `_acquireLock(id)` took. Nothing happens when it did not, or when the lock is
+   * gone.
+   */
   async _releaseLock(id: string): Promise<void> {
     const held = this.#held.get(id);
     if (!held) return;
@@ -315,8 +327,9 @@ export class FileHandler implements Handler {
   }
 
   /**
-   * Runs `action` on these sessions' files, open under their locks, taken in one fixed order whatever the order of `places`: so no two callers
-   * wait for each other. `undefined` when we do not wait and one of them is busy.
+   * Runs `action` on these sessions' files, open under their locks, taken in one fixed order
+   * whatever the order of `places`: so no two callers wait for each other. `undefined` when we do
+   * not wait and one of them is busy.
    */
   async #withFiles<T, const P extends readonly Place[]>(
     places: P,
@@ -359,12 +372,16 @@ export class FileHandler implements Handler {
     }
   }
 
-  /** Reads without a lock. What seems damaged is looked at again, and under the lock before it is believed. */
+  /**
+   * Reads without a lock. What seems damaged is looked at again, and under the lock before it is
+   * believed.
+   */
   async #read(id: string, file: string, blocking: boolean): Promise<Snapshot | undefined> {
     for (let look = 0; ; look++) {
       const found = readSession(file, id);
       if (found !== "damaged") return found;
-      // Both slots were being written while we read: two writers in the time of one read. Or it is damage.
+      // Both slots were being written while we read: two writers in the time of one read. Or it is
+      // damage.
       const isLast = look === secondLooks;
       const place = { id, file };
       const known = await this.#withFiles([place], blocking && isLast, ([session]) => {
@@ -409,7 +426,8 @@ export class FileHandler implements Handler {
       try {
         beat();
       } catch (error) {
-        // Nobody waits for this; whoever holds the lock finds out whether it is still theirs when they write.
+        // Nobody waits for this; whoever holds the lock finds out whether it is still theirs when
+        // they write.
         clearInterval(timer);
         process.emitWarning(`Cannot keep a session lock fresh: ${String(error)}`, {
           type: "SessionWarning",
@@ -478,7 +496,10 @@ function forget(session: LockedFile, orExpired = false): boolean {
   return counts && found !== undefined;
 }
 
-/** The deciding step of a move: the new session is written, now the old one must end. If it cannot, the new one does. */
+/**
+ * The deciding step of a move: the new session is written, now the old one must end. If it cannot,
+ * the new one does.
+ */
 function leave(from: LockedFile, to: LockedFile): void {
   to.confirm();
   try {

@@ -1,9 +1,10 @@
 // The only place where a session id becomes a file name, and a file name an id.
 //
-// An id of [a-z0-9_-] is its own name. In any other id each byte of its UTF-8 that is not of these is written `%xx`, in
-// lower case: no two ids share a name, also where a file system ignores case or normalises Unicode, and no name holds a
-// dot or a separator. So `<name>.lock`, and everything else that stands beside a session's file, is never another
-// id's file. A lone surrogate has no UTF-8 and is written `%uxxxx`.
+// An id of [a-z0-9_-] is its own name. In any other id each byte of its UTF-8 that is not of these
+// is written `%xx`, in lower case: no two ids share a name, also where a file system ignores case
+// or normalises Unicode, and no name holds a dot or a separator. So `<name>.lock`, and everything
+// else that stands beside a session's file, is never another id's file. A lone surrogate has no
+// UTF-8 and is written `%uxxxx`.
 
 import { join } from "node:path";
 import { badId } from "../core/error.ts";
@@ -95,6 +96,7 @@ function decode(name: string): string | undefined {
       ? String.fromCharCode(Number.parseInt(unit, 16))
       : Buffer.from(bytes.replaceAll("%", ""), "hex").toString("utf8"),
   );
-  // Not every name that looks encoded is one that `encode` makes: `%61` is not, the file is somebody else's.
+  // Not every name that looks encoded is one that `encode` makes: `%61` is not, the file is
+  // somebody else's.
   return encode(id) === name ? id : undefined;
 }

@@ -1,7 +1,9 @@
-// How a session file comes to be on a new inode: written beside it under a name that holds our token, renamed over it.
+// How a session file comes to be on a new inode: written beside it under a name that holds our
+// token, renamed over it.
 //
-// rename(2) is atomic within one file system: a reader has the old file or the new one. That the rename is ours to do is not checked, it is built
-// in: whoever takes our lock over removes the file by the token that stands in the lock, and the rename finds nothing.
+// rename(2) is atomic within one file system: a reader has the old file or the new one. That the
+// rename is ours to do is not checked, it is built in: whoever takes our lock over removes the file
+// by the token that stands in the lock, and the rename finds nothing.
 
 import {
   closeSync,
@@ -27,7 +29,10 @@ import { companionFile, lockFile } from "./names.ts";
  */
 export type Durability = "process" | "file" | "full";
 
-/** Puts `bytes` at the locked file's name, as a file last changed at `touched`. Gives its descriptor. */
+/**
+ * Puts `bytes` at the locked file's name, as a file last changed at `touched`. Gives its
+ * descriptor.
+ */
 export function publish(
   lock: Lock,
   bytes: Buffer,
@@ -40,7 +45,8 @@ export function publish(
     writeAll(fd, bytes, 0);
     futimesSync(fd, touched / 1000, touched / 1000);
     if (durability !== "process") fsyncSync(fd);
-    // The token stands in the lock since before this look: if it is ours now, the next owner will have read it.
+    // The token stands in the lock since before this look: if it is ours now, the next owner will
+    // have read it.
     if (!isMine(lock) || !renameIfThere(path, lock.file)) throw lockLost(lockFile(lock.file));
     if (durability === "full") syncDirectory(lock.file);
     return fd;
@@ -51,7 +57,10 @@ export function publish(
   }
 }
 
-/** Moves the locked session, whatever its bytes are, to a new inode, so that nobody who has the old one open can reach it. */
+/**
+ * Moves the locked session, whatever its bytes are, to a new inode, so that nobody who has the old
+ * one open can reach it.
+ */
 export function moveToNewInode(lock: Lock): void {
   let fd: number;
   try {
@@ -69,7 +78,10 @@ export function moveToNewInode(lock: Lock): void {
   }
 }
 
-/** Writes all bytes, or throws: write(2) may write fewer than it was asked to, on a full disk for one. */
+/**
+ * Writes all bytes, or throws: write(2) may write fewer than it was asked to, on a full disk for
+ * one.
+ */
 export function writeAll(fd: number, bytes: Buffer, position: number): void {
   for (let done = 0; done < bytes.length;)
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);

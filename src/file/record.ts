@@ -4,20 +4,22 @@
 //   <slot: one line>
 //   <slot: one line>
 //
-// Each slot holds one version of the session; they are written in turn, so the version before is always whole while the
-// next is being written over the one before that. A slot is
+// Each slot holds one version of the session; they are written in turn, so the version before is
+// always whole while the next is being written over the one before that. A slot is
 //
 //   <crc32> <sequence> <bytes of meta> <bytes of data> <encoding> <meta> <data> ...spaces... <the first five again>
 //
-// The checksum covers all that follows it up to the end of the data. The five words stand at both ends of the slot because a write
-// that was cut off leaves a new beginning and an old end, and damage does not:
+// The checksum covers all that follows it up to the end of the data. The five words stand at both
+// ends of the slot because a write that was cut off leaves a new beginning and an old end, and
+// damage does not:
 //
 //   checksum right (by either end)              the slot is whole; the higher sequence number is the session
 //   wrong, and the ends differ                  the write was cut off: it was never acknowledged, the other slot is the session
 //   wrong, and the ends agree or are unreadable damage: the record is not used, not even its other slot, which is older
 //
-// The first line says how large a slot is, and so does the size of the file: if they differ it was cut off. One more newline at the end says that the session has a `ttl`: `clean` sees
-// from the size alone which files it need not read.
+// The first line says how large a slot is, and so does the size of the file: if they differ it was
+// cut off. One more newline at the end says that the session has a `ttl`: `clean` sees from the
+// size alone which files it need not read.
 
 import { crc32 } from "node:zlib";
 import type { Encoding, Pickled } from "../core/pickle.ts";
@@ -54,7 +56,10 @@ const space = 0x20;
 const newline = 0x0a;
 const blockBytes = 4096;
 
-/** The bytes of a new record file with `version` in its first slot. It has an eighth of its size to grow. */
+/**
+ * The bytes of a new record file with `version` in its first slot. It has an eighth of its size to
+ * grow.
+ */
 export function layOut(version: Version): Buffer {
   const wanted = slotBytes(version);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
@@ -86,7 +91,10 @@ export function sizeSaysTtl(fileBytes: number): boolean {
   return (fileBytes - titleBytes) % 2 === 1;
 }
 
-/** What the bytes of a record file say, or `"damaged"`. While somebody writes, a reader may see damage that is none. */
+/**
+ * What the bytes of a record file say, or `"damaged"`. While somebody writes, a reader may see
+ * damage that is none.
+ */
 export function parseRecord(bytes: Buffer): Contents | "damaged" {
   const capacity = (bytes.length - titleBytes) >> 1;
   if (bytes.toString("latin1", 0, titleBytes) !== title(capacity)) return "damaged";
@@ -159,7 +167,8 @@ function versionIn(slot: Buffer, head: Head): Version | "damaged" {
 }
 
 function parseMeta(text: string): Meta | undefined {
-  // The checksum has been right, so this is what somebody wrote; a checksum is no secret, so it may not be us.
+  // The checksum has been right, so this is what somebody wrote; a checksum is no secret, so it may
+  // not be us.
   let meta: unknown;
   try {
     meta = JSON.parse(text);

@@ -43,7 +43,9 @@ import {
 
 /** A session file at one moment. */
 export interface Snapshot extends Contents {
-  /** When the session was last stored or touched, in milliseconds since the epoch: the file's mtime. */
+  /**
+   * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
+   */
   touched: number;
   /** What was stored. */
   data: unknown;
@@ -60,7 +62,10 @@ export function readSession(file: string, id: string): Snapshot | "damaged" | un
   }
 }
 
-/** Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes to it. */
+/**
+ * Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes
+ * to it.
+ */
 export function touchSession(
   file: string,
   id: string,
@@ -92,14 +97,17 @@ export class LockedFile {
   #wrote = false;
   #isOpen = true;
 
-  /** Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here. */
+  /**
+   * Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here.
+   */
   constructor(lock: Lock, id: string, durability: Durability) {
     this.#lock = lock;
     this.#durability = durability;
     this.file = lock.file;
     try {
       this.#fd = openSession(lock.file, constants.O_RDWR);
-      // After the open: if the lock is ours now, whoever takes it over does so later, and then moves the session off this inode.
+      // After the open: if the lock is ours now, whoever takes it over does so later, and then
+      // moves the session off this inode.
       if (!isMine(lock)) throw lockLost(lockFile(lock.file));
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
     } catch (error) {
@@ -113,7 +121,10 @@ export class LockedFile {
     return this.#found;
   }
 
-  /** Makes this the session. In place where that is safe and it fits, which costs a tenth of a new file. */
+  /**
+   * Makes this the session. In place where that is safe and it fits, which costs a tenth of a new
+   * file.
+   */
   write(meta: Meta, pickled: Pickled, touched: number): void {
     try {
       if (this.#found === "damaged") this.setAside();
@@ -158,7 +169,10 @@ export class LockedFile {
     if (!isMine(this.#lock)) throw lockLost(lockFile(this.file));
   }
 
-  /** Gives the lock back. Throws `ERR_SESSION_LOCK_LOST` when something was written and the lock was not ours any more. */
+  /**
+   * Gives the lock back. Throws `ERR_SESSION_LOCK_LOST` when something was written and the lock was
+   * not ours any more.
+   */
   close(): void {
     this.#isOpen = false;
     this.#closeFile();
@@ -202,7 +216,8 @@ export class LockedFile {
     this.#found = contents === "damaged" ? contents : { ...contents, touched, data: undefined };
   }
 
-  // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody reads.
+  // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
+  // reads.
   /** Writes the tombstone. Whether the file is ours to remove as well. */
   #bury(fd: number, found: Snapshot): boolean {
     const { seq, meta } = found.current;
@@ -219,15 +234,17 @@ export class LockedFile {
     setTouched(fd, 0); // should we die here, any `clean` takes it
     if (this.#durability !== "process") fsyncSync(fd);
     if (isMine(this.#lock)) return true;
-    // Lost: but the tombstone may have been there when the next owner made its copy, and then it counts.
+    // Lost: but the tombstone may have been there when the next owner made its copy, and then it
+    // counts.
     const now = readSession(this.file, meta.id);
     if (now === undefined || now === "damaged" || now.current.meta.gone !== token)
       throw lockLost(lockFile(this.file));
     return false;
   }
 
-  // A name cannot be unlinked on the condition that it still stands for a certain file. So the file is moved to a name of ours, looked at, and put back
-  // if it is not the one: that takes a pause of more than 60 s right here, and somebody who has made the session anew meanwhile.
+  // A name cannot be unlinked on the condition that it still stands for a certain file. So the file
+  // is moved to a name of ours, looked at, and put back if it is not the one: that takes a pause of
+  // more than 60 s right here, and somebody who has made the session anew meanwhile.
   #vacate(kind: Companion, done: (path: string) => void): void {
     if (this.#fd === undefined) return;
     const path = companionFile(this.file, newToken(), kind);

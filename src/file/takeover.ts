@@ -21,8 +21,9 @@ export function incarnationOf(stats: BigIntStats): string {
 }
 
 /**
- * Our lock in the place of the stale one `held`; `undefined` when another one is at it, or it is not stale after all.
- * `isStale` judges by a moment that the file system's own clock has given, in milliseconds.
+ * Our lock in the place of the stale one `held`; `undefined` when another one is at it, or it is
+ * not stale after all. `isStale` judges by a moment that the file system's own clock has given, in
+ * milliseconds.
  */
 export function takeOver(
   file: string,
@@ -67,7 +68,8 @@ function inherit(
   try {
     const claims = claim(file, take, incarnationOf(held), isStale);
     if (claims === undefined) return false;
-    // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our rename will find nothing.
+    // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our
+    // rename will find nothing.
     const found = lstatSync(lockFile(file), { bigint: true, throwIfNoEntry: false });
     if (found === undefined || incarnationOf(found) !== incarnationOf(held)) {
       claims.forEach(unlinkIfThere);
@@ -75,10 +77,12 @@ function inherit(
     }
     if (!renameIfThere(take, lockFile(file))) return false; // our claims stay: our own heir builds on them
     claims.forEach(unlinkIfThere);
-    // Only now: what the holder has noted before we replaced its lock is all that it can still act on.
+    // Only now: what the holder has noted before we replaced its lock is all that it can still act
+    // on.
     const token = tokenIn(holder);
     if (token !== undefined) unlinkIfThere(companionFile(file, token, "new"));
-    // Should this fail, our lock stays where it is: until the inode is a new one, the holder can still write. The next one tries again in 60 s.
+    // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
+    // still write. The next one tries again in 60 s.
     moveToNewInode(lock);
     return true;
   } finally {
@@ -86,7 +90,10 @@ function inherit(
   }
 }
 
-/** Makes us the one who may replace the lock `incarnation`. The names that say so, or `undefined` when it is another one. */
+/**
+ * Makes us the one who may replace the lock `incarnation`. The names that say so, or `undefined`
+ * when it is another one.
+ */
 function claim(
   file: string,
   take: string,

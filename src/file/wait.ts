@@ -19,8 +19,8 @@ export interface WaitOptions {
 }
 
 /**
- * The lock of `file`, as soon as its holder gives it back or it is stale; `undefined` when it is held and we do not wait.
- * Throws `ERR_SESSION_LOCK_TIMEOUT` at the deadline.
+ * The lock of `file`, as soon as its holder gives it back or it is stale; `undefined` when it is
+ * held and we do not wait. Throws `ERR_SESSION_LOCK_TIMEOUT` at the deadline.
  */
 export async function waitForLock(file: string, options: WaitOptions): Promise<Lock | undefined> {
   const watch = new Watch(file, options.staleMs);
@@ -38,7 +38,10 @@ export async function waitForLock(file: string, options: WaitOptions): Promise<L
   }
 }
 
-/** Resolves when nobody holds the lock of `file`, or only a stale one is there. For readers: changes nothing. */
+/**
+ * Resolves when nobody holds the lock of `file`, or only a stale one is there. For readers: changes
+ * nothing.
+ */
 export async function waitUntilFree(file: string, options: WaitOptions): Promise<void> {
   const watch = new Watch(file, options.staleMs);
   for (let attempt = 0; ; attempt++) {
@@ -50,13 +53,15 @@ export async function waitUntilFree(file: string, options: WaitOptions): Promise
 
 async function pause(file: string, attempt: number, options: WaitOptions): Promise<void> {
   if (performance.now() >= options.deadline) throw lockTimeout(lockFile(file), options.lockTimeout);
-  // Polling fast at first is fairer and sees a short hold end: worst wait 27 ms against 126 ms with exponential back-off and jitter,
-  // measured with 4 processes on one lock. Who has held it for 50 ms holds it for long.
+  // Polling fast at first is fairer and sees a short hold end: worst wait 27 ms against 126 ms with
+  // exponential back-off and jitter, measured with 4 processes on one lock. Who has held it for 50
+  // ms holds it for long.
   const ms = attempt < 50 ? 1 : Math.min(attempt - 49, 25);
   await sleep(ms * (0.75 + Math.random() / 2));
 }
 
-// After a virtual machine was suspended, every lock on it looks stale for a moment, and its holder is about to go on.
+// After a virtual machine was suspended, every lock on it looks stale for a moment, and its holder
+// is about to go on.
 const settleMs = 1_000;
 
 /** What one waiter has seen of a lock. */
@@ -92,8 +97,8 @@ class Watch {
   }
 
   /**
-   * Whether a lock of `mtimeMs` is stale at `nowMs`, both by the file system's clock. Or we have watched it for that long
-   * ourselves, unchanged: then it is, whatever any clock says.
+   * Whether a lock of `mtimeMs` is stale at `nowMs`, both by the file system's clock. Or we have
+   * watched it for that long ourselves, unchanged: then it is, whatever any clock says.
    */
   isStale(mtimeMs: number, nowMs: number): boolean {
     this.#skewMs = Date.now() - nowMs;

@@ -5,7 +5,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { badDir } from "../core/error.ts";
 import type { Names } from "./names.ts";
 
-// Measured: slices of 5 ms clean 100,000 files as fast as one sweep does, which stalls everybody for 1.2 s.
+// Measured: slices of 5 ms clean 100,000 files as fast as one sweep does, which stalls everybody
+// for 1.2 s.
 const sliceMs = 5;
 
 /** Every entry of the directory, in slices: between them the event loop turns. */

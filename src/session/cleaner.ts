@@ -5,7 +5,10 @@ import { FileHandler } from "../file/handler.ts";
 import { warn } from "./warning.ts";
 
 interface Schedule {
-  /** Seconds after its last use a session counts as ended. The longest that was asked for: nobody's session goes early. */
+  /**
+   * Seconds after its last use a session counts as ended. The longest that was asked for: nobody's
+   * session goes early.
+   */
   timeout: number;
 }
 
@@ -15,9 +18,10 @@ const schedules = new WeakMap<Handler, Schedule>();
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Has the handler cleaned every `intervalMs` milliseconds from now on, of what has not been used for `timeout` seconds.
- * Asked for again, it only raises the timeout. The timer keeps neither the process nor the handler alive. Busy sessions are
- * skipped, and so is the run while another process is at it; one that fails is a warning, and the next one tries again.
+ * Has the handler cleaned every `intervalMs` milliseconds from now on, of what has not been used
+ * for `timeout` seconds. Asked for again, it only raises the timeout. The timer keeps neither the
+ * process nor the handler alive. Busy sessions are skipped, and so is the run while another process
+ * is at it; one that fails is a warning, and the next one tries again.
  */
 export function keepClean(handler: Handler, intervalMs: number, timeout: number): void {
   const known = schedules.get(handler);

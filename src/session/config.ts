@@ -6,48 +6,63 @@ import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
 
-/** The options of `useFileSession`. Those that h3's `useSession` has too are called as they are there. */
+/**
+ * The options of `useFileSession`. Those that h3's `useSession` has too are called as they are
+ * there.
+ */
 export interface FileSessionConfig {
   /** The name of the cookie. Default `session`. */
   name?: string | undefined;
-  /** Seconds a session lives, counted from its creation, however much it is used. Default 604800, seven days. */
+  /**
+   * Seconds a session lives, counted from its creation, however much it is used. Default 604800,
+   * seven days.
+   */
   maxAge?: number | undefined;
   /** Seconds a session may sit unused before it ends. Default 86400, one day. */
   idleTimeout?: number | undefined;
   /**
-   * The attributes of the cookie. With `false` the response never gets one, as in h3: a session that is there can be read,
-   * changed and destroyed; one that begins in this request is stored, and nobody can come back to it.
+   * The attributes of the cookie. With `false` the response never gets one, as in h3: a session
+   * that is there can be read, changed and destroyed; one that begins in this request is stored,
+   * and nobody can come back to it.
    */
   cookie?: false | CookieOptions | undefined;
   /**
-   * Makes the token: 16 to 128 letters, digits, `-` or `_`, which nobody can guess. Other than in h3 it is the secret itself, and
-   * the session's id is its hash. Default: 256 random bits.
+   * Makes the token: 16 to 128 letters, digits, `-` or `_`, which nobody can guess. Other than in
+   * h3 it is the secret itself, and the session's id is its hash. Default: 256 random bits.
    */
   generateId?: (() => string) | undefined;
-  /** Where sessions are kept. Default: a `FileHandler` for `fileDir` and `filePrefix`, one per process. */
+  /**
+   * Where sessions are kept. Default: a `FileHandler` for `fileDir` and `filePrefix`, one per
+   * process.
+   */
   handler?: Handler | undefined;
   /** The directory of the session files, unless `handler` is given. Default `.data/sessions`. */
   fileDir?: string | undefined;
   /** What the names of the session files begin with, unless `handler` is given. Default `sess_`. */
   filePrefix?: string | undefined;
   /**
-   * Whether a session is a miss for a client whose address is not the one it was stored with. Default `false`. An unknown address
-   * matches none. The session is not destroyed, so its owner keeps it.
+   * Whether a session is a miss for a client whose address is not the one it was stored with.
+   * Default `false`. An unknown address matches none. The session is not destroyed, so its owner
+   * keeps it.
    */
   checkIp?: boolean | undefined;
   /**
-   * How many proxies of yours stand in front, each of which adds to `X-Forwarded-For`; `true` is one. Default `false`: the client's
-   * address is that of the connection.
+   * How many proxies of yours stand in front, each of which adds to `X-Forwarded-For`; `true` is
+   * one. Default `false`: the client's address is that of the connection.
    */
   trustProxy?: boolean | number | undefined;
   /**
-   * Seconds between two cleanings of the directory, in which ended sessions are removed. Default 600; `false` or 0: never.
-   * A session counts as ended after the longest `idleTimeout` that this process has used its handler with, so give sessions
-   * of very different lifetimes a `filePrefix` each.
+   * Seconds between two cleanings of the directory, in which ended sessions are removed. Default
+   * 600; `false` or 0: never. A session counts as ended after the longest `idleTimeout` that this
+   * process has used its handler with, so give sessions of very different lifetimes a `filePrefix`
+   * each.
    */
   cleanInterval?: number | false | undefined;
 
-  /** Ignored, so that h3's config can be passed as it is: nothing is sealed, the data never leaves the server. */
+  /**
+   * Ignored, so that h3's config can be passed as it is: nothing is sealed, the data never leaves
+   * the server.
+   */
   password?: unknown;
   /** Ignored: the token is read from the cookie only. */
   sessionHeader?: unknown;
@@ -111,7 +126,8 @@ function milliseconds(option: string, seconds: unknown): number {
   throw badOption(option, seconds, "a number of seconds, more than 0");
 }
 
-// One handler for each place, whatever config object asks for it: they are made per request, and handlers must not be.
+// One handler for each place, whatever config object asks for it: they are made per request, and
+// handlers must not be.
 const handlers = new Map<string, Handler>();
 
 function sharedHandler(config: FileSessionConfig): Handler {

@@ -56,8 +56,9 @@ export function checkCookie(name: string, options: CookieOptions): void {
 /** The session's cookie, on one request and its response. */
 export class SessionCookie {
   /**
-   * What the request has under the cookie's name, in its order. Usually one; a browser sends several when cookies of one name
-   * were set for several paths or domains. Always empty in a cached handler: what one visitor sent is not for everybody.
+   * What the request has under the cookie's name, in its order. Usually one; a browser sends
+   * several when cookies of one name were set for several paths or domains. Always empty in a
+   * cached handler: what one visitor sent is not for everybody.
    */
   readonly received: readonly string[];
   readonly #event: H3EventLike;
@@ -83,7 +84,10 @@ export class SessionCookie {
     return this.#options !== false && responseBegan(this.#event);
   }
 
-  /** Throws when the cookie cannot be set any more, or not here. To be asked before anything is written. */
+  /**
+   * Throws when the cookie cannot be set any more, or not here. To be asked before anything is
+   * written.
+   */
   assertSettable(): void {
     if (isCached(this.#event))
       throw new SessionError(

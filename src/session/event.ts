@@ -1,7 +1,8 @@
 // The only file that knows h3 1 from h3 2.
 //
-// Nothing of h3 is imported: an app can hold two copies of it, and the helpers of one major throw on the other's events. The
-// members we touch are described by their shape instead. How the majors differ, tried with 1.15.11 and 2.0.8:
+// Nothing of h3 is imported: an app can hold two copies of it, and the helpers of one major throw
+// on the other's events. The members we touch are described by their shape instead. How the majors
+// differ, tried with 1.15.11 and 2.0.8:
 //
 //                        h3 1                               h3 2
 //   request headers      a plain object, Node's             Headers
@@ -27,7 +28,9 @@ export interface H3V1Event {
   };
   /** There when the app is served by `toWebHandler`, where the Node request is a mock. */
   web?: { url?: URL };
-  /** Whether the response is on its way; over the web, where Node's is a mock, the only sign of it. */
+  /**
+   * Whether the response is on its way; over the web, where Node's is a mock, the only sign of it.
+   */
   handled?: boolean;
   context: object;
 }
@@ -65,10 +68,12 @@ export function requestHeader(event: H3EventLike, name: string): string | undefi
 }
 
 /**
- * The client's address, `''` when it is unknown. An IPv4 address that came in over IPv6 is given as IPv4.
+ * The client's address, `''` when it is unknown. An IPv4 address that came in over IPv6 is given as
+ * IPv4.
  *
- * `proxies` is how many proxies of ours stand in front. Each appends the address it was called from to `X-Forwarded-For`, so what
- * the client itself wrote there stands further left than we look. Without a valid address at that place it is the peer's.
+ * `proxies` is how many proxies of ours stand in front. Each appends the address it was called from
+ * to `X-Forwarded-For`, so what the client itself wrote there stands further left than we look.
+ * Without a valid address at that place it is the peer's.
  */
 export function clientAddress(event: H3EventLike, proxies: number): string {
   const forwarded =
@@ -80,7 +85,8 @@ export function clientAddress(event: H3EventLike, proxies: number): string {
 }
 
 function peerAddress(event: H3EventLike): string {
-  // Where there is no socket, the platform's adapter says the address in the context, in both majors.
+  // Where there is no socket, the platform's adapter says the address in the context, in both
+  // majors.
   const { clientAddress } = event.context as { clientAddress?: unknown };
   if (typeof clientAddress === "string") return clientAddress;
   return (isH3V2(event) ? event.req.ip : event.node.req.socket?.remoteAddress) ?? "";
@@ -89,8 +95,9 @@ function peerAddress(event: H3EventLike): string {
 const localhost = /^(?:(?:[\w-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
 
 /**
- * Whether the request itself is plain http to this machine: the one case in which some browsers drop a `Secure` cookie.
- * A proxy's word that its side is https is always taken: it can only make the cookie stricter.
+ * Whether the request itself is plain http to this machine: the one case in which some browsers
+ * drop a `Secure` cookie. A proxy's word that its side is https is always taken: it can only make
+ * the cookie stricter.
  */
 export function isPlainLocal(event: H3EventLike): boolean {
   const url = isH3V2(event) ? event.url : event.web?.url;
@@ -101,15 +108,17 @@ export function isPlainLocal(event: H3EventLike): boolean {
 }
 
 /**
- * Whether this is a handler whose response nitropack 2 keeps and replays to everybody. No session may be read or begun in it.
- * Nitro 3 leaves no mark; its cache strips cookies from the request and from what it keeps.
+ * Whether this is a handler whose response nitropack 2 keeps and replays to everybody. No session
+ * may be read or begun in it. Nitro 3 leaves no mark; its cache strips cookies from the request and
+ * from what it keeps.
  */
 export function isCached(event: H3EventLike): boolean {
   const { cache } = event.context as { cache?: unknown };
   return typeof cache === "object" && cache !== null && "options" in cache;
 }
 
-// h3 2 makes `event.res` on demand and lets go of it when it turns the handler's result into a Response.
+// h3 2 makes `event.res` on demand and lets go of it when it turns the handler's result into a
+// Response.
 const responses = new WeakMap<H3EventLike, object | "gone">();
 const ownResponse = Symbol.for("h3.internal.event.res");
 
@@ -121,8 +130,9 @@ export function noteResponse(event: H3EventLike): void {
 }
 
 /**
- * Whether it is too late to set a header. Over Node that is exact, but for the moment between h3 2 making the Response and Node
- * sending its head. Over the web it is when h3 has made the response; a hook of h3 2's `onResponse` middleware comes after that.
+ * Whether it is too late to set a header. Over Node that is exact, but for the moment between h3 2
+ * making the Response and Node sending its head. Over the web it is when h3 has made the response;
+ * a hook of h3 2's `onResponse` middleware comes after that.
  */
 export function responseBegan(event: H3EventLike): boolean {
   if (!isH3V2(event)) return event.node.res.headersSent || event.handled === true;
@@ -133,10 +143,12 @@ export function responseBegan(event: H3EventLike): boolean {
 }
 
 /**
- * Sets a cookie of ours in the response: in place of an earlier one with this name, beside everybody else's.
+ * Sets a cookie of ours in the response: in place of an earlier one with this name, beside
+ * everybody else's.
  *
- * Tells caches that the response is for one client, and what of it must not be kept. On h3 2 these two replace a
- * `Vary` or `Cache-Control` that the handler puts on a Response of its own; what stands in `event.res.headers` is kept.
+ * Tells caches that the response is for one client, and what of it must not be kept. On h3 2 these
+ * two replace a `Vary` or `Cache-Control` that the handler puts on a Response of its own; what
+ * stands in `event.res.headers` is kept.
  */
 export function setResponseCookie(event: H3EventLike, name: string, cookie: string): void {
   for (const headers of responseHeaders(event)) {
@@ -153,7 +165,8 @@ function withVaryCookie(vary: string): string {
   return vary ? `${vary}, Cookie` : "Cookie";
 }
 
-// RFC 9111 section 5.2.2.4: with a field name `no-cache` is about that field, without one about the whole response.
+// RFC 9111 section 5.2.2.4: with a field name `no-cache` is about that field, without one about the
+// whole response.
 function withUncachedCookie(cacheControl: string): string {
   if (/(?:^|[\s,])no-cache(?:\s*(?:,|$)|="[^"]*\bset-cookie\b)/i.test(cacheControl))
     return cacheControl;
@@ -201,8 +214,9 @@ const slot = Symbol.for("filesession.opened");
 /**
  * A list that lives as long as the request, the same one for every event of the request.
  *
- * It hangs on `event.context`, but belongs to the request's headers: an internal sub-request and nitropack's cached handler
- * are handed the context of another request, and must not be handed its sessions.
+ * It hangs on `event.context`, but belongs to the request's headers: an internal sub-request and
+ * nitropack's cached handler are handed the context of another request, and must not be handed its
+ * sessions.
  */
 export function requestMemo<T>(event: H3EventLike): T[] {
   const context = event.context as { [slot]?: WeakMap<object, T[]> };

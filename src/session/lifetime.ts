@@ -9,14 +9,18 @@ export interface Lifetimes {
   idleMs: number;
 }
 
-/** The moment a session ends unless it is used before. It is over at that moment, whenever its file goes. */
+/**
+ * The moment a session ends unless it is used before. It is over at that moment, whenever its file
+ * goes.
+ */
 export function endOf(record: SessionRecord, { maxAgeMs, idleMs }: Lifetimes): number {
   return Math.min(record.time + maxAgeMs, record.touched + idleMs, record.expires ?? Infinity);
 }
 
 /**
- * Whether a session's use is to be noted on the disk. At most once a minute, so that a busy one costs nothing; for a short
- * `idleTimeout` at half of it, so that whoever stays active stays in. A session may thus end a minute early, never late.
+ * Whether a session's use is to be noted on the disk. At most once a minute, so that a busy one
+ * costs nothing; for a short `idleTimeout` at half of it, so that whoever stays active stays in. A
+ * session may thus end a minute early, never late.
  */
 export function isTouchDue(record: SessionRecord, { idleMs }: Lifetimes, now: number): boolean {
   return now - record.touched >= Math.min(60_000, idleMs / 2);

@@ -1,4 +1,5 @@
-// A session, from one request's point of view: its data as it was read, and the ways to change it where it is kept.
+// A session, from one request's point of view: its data as it was read, and the ways to change it
+// where it is kept.
 
 import { inspect } from "node:util";
 import { badData, gone, headersSent } from "../core/error.ts";
@@ -19,61 +20,78 @@ export type SessionUpdate<T extends object = AnyData> =
   | ((data: Partial<T>) => Partial<T> | undefined | Promise<Partial<T> | undefined>);
 
 /**
- * The session of one visitor, as `useFileSession` gives it. It has all that h3's `useSession` gives, and more.
+ * The session of one visitor, as `useFileSession` gives it. It has all that h3's `useSession`
+ * gives, and more.
  *
- * What changes it resolves when the change has reached the disk, so the next request sees it in any process; the cookie, where one is
- * due, is set after that. All of it rejects with `ERR_SESSION_LOCK_TIMEOUT` or `ERR_SESSION_DIR` when the place is busy or
- * broken, and then the session is as it was.
+ * What changes it resolves when the change has reached the disk, so the next request sees it in any
+ * process; the cookie, where one is due, is set after that. All of it rejects with
+ * `ERR_SESSION_LOCK_TIMEOUT` or `ERR_SESSION_DIR` when the place is busy or broken, and then the
+ * session is as it was.
  */
 export interface FileSession<T extends object = AnyData> {
-  /** What the session is stored under; `undefined` until something is stored. Not the token: it may be logged. */
+  /**
+   * What the session is stored under; `undefined` until something is stored. Not the token: it may
+   * be logged.
+   */
   readonly id: string | undefined;
   /**
-   * The data as this request read it, and after its own changes as they left it. Never `null`. Changing it stores nothing.
-   * `{}` when there is no session, and when what is stored under its id is no object with keys, which only other programs do.
+   * The data as this request read it, and after its own changes as they left it. Never `null`.
+   * Changing it stores nothing. `{}` when there is no session, and when what is stored under its id
+   * is no object with keys, which only other programs do.
    */
   readonly data: Partial<T>;
   /** Whether the session is not from before this request: begun in it, or not begun at all. */
   readonly isNew: boolean;
-  /** When the session began, in milliseconds since the epoch; `undefined` until something is stored. */
+  /**
+   * When the session began, in milliseconds since the epoch; `undefined` until something is stored.
+   */
   readonly time: number | undefined;
   /** When it was last stored or used, in milliseconds since the epoch, up to a minute behind. */
   readonly touched: number | undefined;
   /** When it ends unless it is used before, in milliseconds since the epoch. */
   readonly expires: number | undefined;
-  /** The client's address when it was last stored with one; `''` when unknown, `undefined` until something is stored. */
+  /**
+   * The client's address when it was last stored with one; `''` when unknown, `undefined` until
+   * something is stored.
+   */
   readonly ip: string | undefined;
 
   /**
-   * Merges `change`, key by key, into the session as it is on disk now, under its lock: parallel requests lose nothing. A function gets
-   * the freshest data and may be async; the lock is held while it runs, so it must not change the same session itself.
-   * When it gives `undefined`, nothing is written; when it throws, nothing either. The first update begins the session.
+   * Merges `change`, key by key, into the session as it is on disk now, under its lock: parallel
+   * requests lose nothing. A function gets the freshest data and may be async; the lock is held
+   * while it runs, so it must not change the same session itself. When it gives `undefined`,
+   * nothing is written; when it throws, nothing either. The first update begins the session.
    *
-   * Rejects with `ERR_SESSION_GONE` when the session ended, moved or was destroyed since this request read it: it is not brought
-   * back. With `ERR_SESSION_HEADERS_SENT` when the session would begin and its cookie cannot be sent any more;
-   * `ERR_SESSION_DATA` and `ERR_SESSION_TOO_LARGE` for data that cannot be stored; `ERR_SESSION_OPTION` in a cached handler.
+   * Rejects with `ERR_SESSION_GONE` when the session ended, moved or was destroyed since this
+   * request read it: it is not brought back. With `ERR_SESSION_HEADERS_SENT` when the session would
+   * begin and its cookie cannot be sent any more; `ERR_SESSION_DATA` and `ERR_SESSION_TOO_LARGE`
+   * for data that cannot be stored; `ERR_SESSION_OPTION` in a cached handler.
    */
   readonly update: (change: SessionUpdate<T>) => Promise<FileSession<T>>;
   /** Makes the data exactly this. Begins the session if there is none. Rejects as `update` does. */
   readonly replace: (data: T) => Promise<FileSession<T>>;
   /**
-   * Gives the session a new token and id; data and creation time are kept, the old token is dead at once. Call it when somebody signs in
-   * or gains a right. Nothing happens while nothing is stored.
+   * Gives the session a new token and id; data and creation time are kept, the old token is dead at
+   * once. Call it when somebody signs in or gains a right. Nothing happens while nothing is stored.
    *
-   * Rejects with `ERR_SESSION_GONE` when another request was first, and as `update` does; with `ERR_SESSION_OPTION` when
-   * `cookie` is `false`.
+   * Rejects with `ERR_SESSION_GONE` when another request was first, and as `update` does; with
+   * `ERR_SESSION_OPTION` when `cookie` is `false`.
    */
   readonly regenerate: () => Promise<FileSession<T>>;
   /**
-   * Destroys the session on disk and takes the cookie back. A later `update` begins a new one, with no old data. Without
-   * a session or cookie nothing happens. Rejects with `ERR_SESSION_HEADERS_SENT` when the cookie cannot be taken back any more.
+   * Destroys the session on disk and takes the cookie back. A later `update` begins a new one, with
+   * no old data. Without a session or cookie nothing happens. Rejects with
+   * `ERR_SESSION_HEADERS_SENT` when the cookie cannot be taken back any more.
    */
   readonly clear: () => Promise<FileSession<T>>;
   /** What may be logged: no token, no data. */
   toJSON(): Pick<FileSession, "id" | "isNew" | "time" | "touched" | "expires">;
 }
 
-/** Where the session is kept, or will be. The secret is known when the token was made in this request. */
+/**
+ * Where the session is kept, or will be. The secret is known when the token was made in this
+ * request.
+ */
 interface Place {
   readonly id: string;
   readonly secret?: string;
@@ -142,7 +160,8 @@ class Session<T extends object> implements FileSession<T> {
     }
   }
 
-  // Fields, not methods: h3's manager can be taken apart, `const { data, update } = await useSession(...)`.
+  // Fields, not methods: h3's manager can be taken apart, `const { data, update } = await
+  // useSession(...)`.
 
   readonly update = (change: SessionUpdate<T>): Promise<this> =>
     this.#write((data) => {
@@ -187,8 +206,9 @@ class Session<T extends object> implements FileSession<T> {
   }
 
   /**
-   * All of this request's updates of a session that does not exist yet go to one place, so they make one session however many
-   * begin it at once. From then on it must be there: what was destroyed meanwhile stays so.
+   * All of this request's updates of a session that does not exist yet go to one place, so they
+   * make one session however many begin it at once. From then on it must be there: what was
+   * destroyed meanwhile stays so.
    */
   async #write(next: (data: Partial<T>) => Written): Promise<this> {
     await this.#turn;
@@ -201,7 +221,8 @@ class Session<T extends object> implements FileSession<T> {
       (fresh) => next(dataOf<T>(isThere ? this.#assertLive(place.id, fresh) : fresh)),
       { ...this.#from, mustExist: isThere },
     );
-    // Nothing was stored; or this request has cleared or moved the session while it was, and knows better.
+    // Nothing was stored; or this request has cleared or moved the session while it was, and knows
+    // better.
     if (!isRecord(record) || this.#place !== place) return this;
     if (!this.#record && place.secret !== undefined)
       await this.#deliver(place.secret, record, () => handler.remove(place.id));
@@ -219,7 +240,10 @@ class Session<T extends object> implements FileSession<T> {
     return record;
   }
 
-  /** Sets the cookie of what has just been written; takes it all back when the response began meanwhile. */
+  /**
+   * Sets the cookie of what has just been written; takes it all back when the response began
+   * meanwhile.
+   */
   async #deliver(
     secret: string,
     record: SessionRecord,
@@ -236,8 +260,8 @@ class Session<T extends object> implements FileSession<T> {
   }
 
   /**
-   * Destroying and moving take effect in the order they were asked for, and updates come after those asked for before. No code of the
-   * caller runs in a turn, so waiting for one ends.
+   * Destroying and moving take effect in the order they were asked for, and updates come after
+   * those asked for before. No code of the caller runs in a turn, so waiting for one ends.
    */
   async #inTurn(change: () => Promise<void>): Promise<this> {
     const turn = this.#turn.then(change);
@@ -253,7 +277,8 @@ class Session<T extends object> implements FileSession<T> {
       const isThere = await this.#settings.handler.touch(record.id);
       return isThere ? { ...record, touched: now } : record;
     } catch (error) {
-      // The session was read. A disk that can be read only should not take the readers' pages away too.
+      // The session was read. A disk that can be read only should not take the readers' pages away
+      // too.
       warn(`note that session ${record.id} is in use`, error);
       return record;
     }
@@ -304,7 +329,8 @@ function dataOf<T extends object>(record: SessionRecord | EmptyRecord): Partial<
   return isPlain(record.data) ? (record.data as Partial<T>) : {};
 }
 
-// One prototype above it at most, which has none: that of `{}`, of another realm's `{}`, of h3's query and params objects.
+// One prototype above it at most, which has none: that of `{}`, of another realm's `{}`, of h3's
+// query and params objects.
 function isPlain(data: unknown): data is object {
   if (typeof data !== "object" || data === null) return false;
   const prototype: unknown = Object.getPrototypeOf(data);

@@ -1,5 +1,6 @@
-// The token is the secret: it travels in the cookie and is written nowhere. The id is its hash: it names the record, may be
-// logged, and opens nothing, so whoever reads the disk or a backup has no usable cookie.
+// The token is the secret: it travels in the cookie and is written nowhere. The id is its hash: it
+// names the record, may be logged, and opens nothing, so whoever reads the disk or a backup has no
+// usable cookie.
 
 import { createHash, randomBytes } from "node:crypto";
 import { SessionError } from "../core/error.ts";
@@ -11,12 +12,15 @@ export interface Token {
   readonly id: string;
 }
 
-// 256 bits in base64url are 43 characters, of which the last has 4 bits. The other twelve that would decode to the same
-// bytes are refused: one session, one spelling.
+// 256 bits in base64url are 43 characters, of which the last has 4 bits. The other twelve that
+// would decode to the same bytes are refused: one session, one spelling.
 const ourShape = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const generatedShape = /^[A-Za-z0-9_-]{16,128}$/;
 
-/** A new token: 256 random bits, or what `generate` gives. Throws `ERR_SESSION_OPTION` when that cannot be one. */
+/**
+ * A new token: 256 random bits, or what `generate` gives. Throws `ERR_SESSION_OPTION` when that
+ * cannot be one.
+ */
 export function newToken(generate?: () => string): Token {
   if (!generate) return tokenOf(randomBytes(32).toString("base64url"));
   const secret = generate();
@@ -28,8 +32,8 @@ export function newToken(generate?: () => string): Token {
 }
 
 /**
- * The token that a cookie's text is, or `undefined` when it cannot be one, which costs no hash and no look at the disk.
- * Only what a token of ours looks like is one, unless the app generates them.
+ * The token that a cookie's text is, or `undefined` when it cannot be one, which costs no hash and
+ * no look at the disk. Only what a token of ours looks like is one, unless the app generates them.
  */
 export function parseToken(text: string, generated: boolean): Token | undefined {
   return (generated ? generatedShape : ourShape).test(text) ? tokenOf(text) : undefined;

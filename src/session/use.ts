@@ -7,11 +7,12 @@ import { type AnyData, type FileSession, loadSession } from "./session.ts";
 /**
  * The session of the visitor who sent this request, for an event of h3 1 or 2.
  *
- * A visitor who has none gets an empty one: no cookie and no file until something is stored. Asked for again in the same request,
- * by the same name and place, it is the same session, read once, and the first call's other options hold.
+ * A visitor who has none gets an empty one: no cookie and no file until something is stored. Asked
+ * for again in the same request, by the same name and place, it is the same session, read once, and
+ * the first call's other options hold.
  *
- * Rejects with `ERR_SESSION_OPTION` for an option that makes no sense, and `ERR_SESSION_DIR` when sessions cannot be read: an unknown,
- * malformed or ended one is no error.
+ * Rejects with `ERR_SESSION_OPTION` for an option that makes no sense, and `ERR_SESSION_DIR` when
+ * sessions cannot be read: an unknown, malformed or ended one is no error.
  *
  * ```ts
  * const session = await useFileSession<{ userId?: number }>(event);

@@ -62,7 +62,8 @@ export const cleanFacts: Facts = {
     const held = await hold(one, "a");
 
     const cleaned = other.clean(0, { blocking: true });
-    // Its other sessions may be gone by now; the stores of `meanwhile` would be, and are not counted.
+    // Its other sessions may be gone by now; the stores of `meanwhile` would be, and are not
+    // counted.
     await meanwhile(place);
     await held.release("updated");
 

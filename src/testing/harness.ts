@@ -1,16 +1,24 @@
 import type { Handler } from "../core/handler.ts";
 
-/** What a test runner calls `it` or `test`: registers a test, which fails when the promise rejects. */
+/**
+ * What a test runner calls `it` or `test`: registers a test, which fails when the promise rejects.
+ */
 export type It = (title: string, test: () => Promise<void>) => unknown;
 
-/** How the suite reaches the handler under test. One harness is one place that keeps sessions, empty at first. */
+/**
+ * How the suite reaches the handler under test. One harness is one place that keeps sessions, empty
+ * at first.
+ */
 export interface HandlerHarness {
-  /** A new handler on this place. Called several times in a test: as several processes would, they share the sessions. */
+  /**
+   * A new handler on this place. Called several times in a test: as several processes would, they
+   * share the sessions.
+   */
   open(): Handler | Promise<Handler>;
 
   /**
-   * Moves the handler's clock on by so many seconds; never more than 10 in all. Timers must go on running.
-   * Left out, the suite really waits: some 40 seconds altogether.
+   * Moves the handler's clock on by so many seconds; never more than 10 in all. Timers must go on
+   * running. Left out, the suite really waits: some 40 seconds altogether.
    */
   advance?(seconds: number): void | Promise<void>;
 

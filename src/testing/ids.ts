@@ -55,7 +55,8 @@ export const idFacts: Facts = {
   },
 };
 
-// Names that are paths, devices, companions of other names or the same to a file system that ignores case or normalises Unicode.
+// Names that are paths, devices, companions of other names or the same to a file system that
+// ignores case or normalises Unicode.
 const shapes = [
   "a",
   "A",

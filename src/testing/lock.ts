@@ -94,7 +94,8 @@ export const lockFacts: Facts = {
     await one.store("a", "before");
     const held = await hold(one, "a");
 
-    // Both wait for the first. In whatever order they come, the session has been removed and stays so.
+    // Both wait for the first. In whatever order they come, the session has been removed and stays
+    // so.
     const removed = other.remove("a");
     const late = Promise.allSettled([one.update("a", () => "late", { mustExist: true })]);
     await meanwhile(place);
@@ -107,7 +108,8 @@ export const lockFacts: Facts = {
   },
 
   "a reader never sees half a write": async ({ open }) => {
-    // More than it needs: a plain writeFile, which empties the file first, was caught in the first 20 ms in 60 runs of 60.
+    // More than it needs: a plain writeFile, which empties the file first, was caught in the first
+    // 20 ms in 60 runs of 60.
     const rounds = 300;
     const [writer, reader] = [await open(), await open()];
     const versions = ["x".repeat(10), "y".repeat(100_000)] as const;

@@ -50,10 +50,14 @@ export class Place {
   }
 }
 
-// Far more than a call takes, and less than the five seconds after which a test runner fails the test without saying why.
+// Far more than a call takes, and less than the five seconds after which a test runner fails the
+// test without saying why.
 const patienceMs = 3_000;
 
-/** What `promise` gives, which must not take long: fails when it waits for something that will not come. */
+/**
+ * What `promise` gives, which must not take long: fails when it waits for something that will not
+ * come.
+ */
 export async function soon<T>(
   what: string,
   promise: Promise<T>,
@@ -72,7 +76,9 @@ export async function soon<T>(
   }
 }
 
-/** Fails unless `call` rejects, rather than throws, with an error of this `code`. Gives the error. */
+/**
+ * Fails unless `call` rejects, rather than throws, with an error of this `code`. Gives the error.
+ */
 export async function rejects(
   call: () => Promise<unknown>,
   code: SessionErrorCode,
@@ -125,7 +131,9 @@ export interface Hold {
   release(data: unknown): Promise<SessionRecord | EmptyRecord>;
 }
 
-/** Begins an update of `id`. When it resolves, the change is being made, and the session is locked. */
+/**
+ * Begins an update of `id`. When it resolves, the change is being made, and the session is locked.
+ */
 export async function hold(handler: Handler, id: string): Promise<Hold> {
   const data = deferred<unknown>();
   const begun = deferred<void>();
@@ -144,8 +152,8 @@ export async function hold(handler: Handler, id: string): Promise<Hold> {
 }
 
 /**
- * Time enough for a call that does not wait to have had its effect: another handler stores other sessions meanwhile.
- * So nothing is slept, and a slow place takes the longer for it.
+ * Time enough for a call that does not wait to have had its effect: another handler stores other
+ * sessions meanwhile. So nothing is slept, and a slow place takes the longer for it.
  */
 export async function meanwhile(place: Place): Promise<void> {
   const other = await place.open();

@@ -1,5 +1,6 @@
-// How many of 20 parallel requests that each add a key to one session leave their key in it. Every way of keeping sessions runs
-// in a real server on this machine, asked by fetch; the median of 5 rounds.
+// How many of 20 parallel requests that each add a key to one session leave their key in it. Every
+// way of keeping sessions runs in a real server on this machine, asked by fetch; the median of 5
+// rounds.
 
 import { createServer } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -9,8 +9,9 @@ import { promisify } from "node:util";
 const playground = fileURLToPath(new URL("../../playground", import.meta.url));
 
 /**
- * Builds the playground for production, with the package as test/_build.ts has built it. Gives the path of the server in
- * a copy outside of the repository: what it needs and did not bring along, it does not find there.
+ * Builds the playground for production, with the package as test/_build.ts has built it. Gives the
+ * path of the server in a copy outside of the repository: what it needs and did not bring along, it
+ * does not find there.
  */
 export async function buildPlayground(): Promise<string> {
   const nitropack = dirname(createRequire(import.meta.url).resolve("nitropack/package.json"));

@@ -1,4 +1,5 @@
-// The playground as it is deployed: built for production, two processes on one directory, nothing mocked.
+// The playground as it is deployed: built for production, two processes on one directory, nothing
+// mocked.
 
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -13,7 +13,10 @@ export interface Server {
 // A test run that is killed itself cannot end its servers: they go when it lets go of their stdin.
 const endWithTheTests = `data:text/javascript,process.stdin.resume().on("end",()=>process.exit())`;
 
-/** Starts the built server in `cwd`, on a free port. Resolves when it says that it listens; rejects when it ends before that. */
+/**
+ * Starts the built server in `cwd`, on a free port. Resolves when it says that it listens; rejects
+ * when it ends before that.
+ */
 export async function startServer(script: string, cwd: string): Promise<Server> {
   const env = { ...process.env, NODE_ENV: "production", HOST: "localhost", PORT: "0" };
   const child = spawn(process.execPath, ["--import", endWithTheTests, script], { cwd, env });

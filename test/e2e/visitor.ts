@@ -9,7 +9,10 @@ export interface Looked {
   data: Record<string, string>;
 }
 
-/** Somebody with a cookie jar. Cookies know no ports: it is the same visitor to every server on localhost. */
+/**
+ * Somebody with a cookie jar. Cookies know no ports: it is the same visitor to every server on
+ * localhost.
+ */
 export class Visitor {
   readonly cookies: Map<string, string> = new Map();
 

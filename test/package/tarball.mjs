@@ -1,4 +1,5 @@
-// The package as people get it: packed, installed into an empty project beside each major of h3 and unstorage, compiled against and run there.
+// The package as people get it: packed, installed into an empty project beside each major of h3 and
+// unstorage, compiled against and run there.
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// chain.mjs <fileDir> <times>: moves the one session there is to a new id, adding one to `n`, until it has done so that many times.
+// chain.mjs <fileDir> <times>: moves the one session there is to a new id, adding one to `n`, until
+// it has done so that many times.
 import { randomUUID } from "node:crypto";
 import { FileHandler } from "filesession";
 

@@ -1,4 +1,5 @@
-// take.mjs <fileDir> <id>: says `ready`; on a line from us tries the lock once and says `mine` or `busy`; gives it back on the next line.
+// take.mjs <fileDir> <id>: says `ready`; on a line from us tries the lock once and says `mine` or
+// `busy`; gives it back on the next line.
 import { createInterface } from "node:readline";
 import { FileHandler } from "filesession";
 

@@ -1,7 +1,10 @@
 import { defineCachedEventHandler } from "nitropack/runtime";
 import { useVisitor } from "../../session.ts";
 
-/** One answer for everybody, for a minute. A session in it would be everybody's: there is none, whoever asks. */
+/**
+ * One answer for everybody, for a minute. A session in it would be everybody's: there is none,
+ * whoever asks.
+ */
 export default defineCachedEventHandler(
   async (event) => {
     const session = await useVisitor(event);

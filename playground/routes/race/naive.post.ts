@@ -2,7 +2,9 @@ import { defineEventHandler } from "h3";
 import { naiveCounter, noRace, work } from "../../race.ts";
 import { useVisitor } from "../../session.ts";
 
-/** Read, work, write: what everybody writes first. Whoever reads in between reads the same number. */
+/**
+ * Read, work, write: what everybody writes first. Whoever reads in between reads the same number.
+ */
 export default defineEventHandler(async (event) => {
   const { race } = (await useVisitor(event)).data;
   if (!race) throw noRace();

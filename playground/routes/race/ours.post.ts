@@ -2,7 +2,10 @@ import { defineEventHandler } from "h3";
 import { noRace, work } from "../../race.ts";
 import { useVisitor } from "../../session.ts";
 
-/** Work, then update: the function gets the number that is on disk at that moment, and nobody else writes in between. */
+/**
+ * Work, then update: the function gets the number that is on disk at that moment, and nobody else
+ * writes in between.
+ */
 export default defineEventHandler(async (event) => {
   const session = await useVisitor(event);
   await work();

@@ -3,7 +3,10 @@ import { defineEventHandler } from "h3";
 import { naiveCounter } from "../../race.ts";
 import { useVisitor } from "../../session.ts";
 
-/** Puts both counters at nothing. Fifty requests without a session would make fifty sessions: this makes the one. */
+/**
+ * Puts both counters at nothing. Fifty requests without a session would make fifty sessions: this
+ * makes the one.
+ */
 export default defineEventHandler(async (event) => {
   const session = await useVisitor(event);
   if (session.data.race) await naiveCounter.remove(session.data.race.naive);
