@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
 // Not what a comment shows.
@@ -20,7 +20,11 @@ describe("the built package", () => {
     const { exports } = JSON.parse(
       readFileSync(new URL("../package.json", import.meta.url), "utf8"),
     ) as { exports: Record<string, unknown> };
-    expect(Object.keys(exports)).toEqual([".", "./driver", "./testing", "./package.json"]);
+    const sources = readdirSync(new URL("../src", import.meta.url), { withFileTypes: true });
+    const subpaths = sources
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => `./${name.replace(".ts", "")}`.replace("./index", "."));
+    expect(Object.keys(exports).toSorted()).toEqual([...subpaths, "./package.json"].toSorted());
   });
 
   it("imports nothing of h3, unstorage, nitro or nuxt", () => {

@@ -408,6 +408,17 @@ describe("clean", () => {
     expect((await handler.retrieve("a")).data).toBe(1);
   });
 
+  it("puts back a session that was moved away by somebody who died before looking at it", async () => {
+    const handler = fileHandler();
+    const { touched } = await handler.store("a", 1);
+    renameSync(join(dir, "sess_a"), join(dir, `sess_a.${"0".repeat(32)}.gone`));
+    expect(await handler.retrieve("a")).toEqual({});
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+    await handler.clean(1000);
+    expect(await handler.retrieve("a")).toMatchObject({ data: 1, touched });
+    expect(readdirSync(dir)).toEqual(["sess_a"]);
+  });
+
   it("keeps the sixteen newest damaged records", async () => {
     vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
     const handler = fileHandler();
@@ -494,6 +505,40 @@ describe("_acquireLock, _releaseLock", () => {
     await expect(handler.store("a", 1)).rejects.toMatchObject(late); // in the queue, too
     await handler._releaseLock("a");
     await handler.store("a", 1);
+  });
+});
+
+describe("a lock that is held for long", () => {
+  it("is kept fresh, so that nobody takes it for abandoned", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const handler = fileHandler();
+    const lock = (id: string): string => join(dir, `sess_${id}.lock`);
+    let finish: (value: number) => void = () => undefined;
+    const slow = handler.update("a", () => new Promise<number>((resolve) => (finish = resolve)));
+    await handler._acquireLock("b");
+    for (const id of ["a", "b"]) age(lock(id), 59);
+    vi.advanceTimersByTime(15_000);
+    for (const id of ["a", "b"])
+      expect(Date.now() - statSync(lock(id)).mtimeMs).toBeLessThan(10_000);
+    finish(1);
+    await slow;
+    await handler._releaseLock("b");
+    expect(vi.getTimerCount()).toBe(0);
+    expect(readdirSync(dir)).toEqual(["sess_a"]);
+  });
+
+  it("by somebody who has lost it meanwhile is not refreshed for the new owner", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const handler = fileHandler();
+    const lock = join(dir, "sess_a.lock");
+    await handler._acquireLock("a");
+    unlinkSync(lock);
+    writeFileSync(lock, "");
+    age(lock, 59);
+    vi.advanceTimersByTime(15_000);
+    expect(Date.now() - statSync(lock).mtimeMs).toBeGreaterThan(50_000);
+    await handler._releaseLock("a");
+    expect(existsSync(lock)).toBe(true);
   });
 });
 
