@@ -40,20 +40,20 @@
 // came after the stale holder had woken up and left; that one gets ERR_SESSION_LOCK_LOST, nothing
 // is lost.
 //
-// Why this way. Three others were weighed: git's (the lock is the new file) tears a file when a paused
-// holder resumes after a takeover; a lock and a temporary file, checked before the rename, loses
-// updates in the window between; a slot directory entered by conditional renames is exact, and costs
-// more than a rename over an existing file for every write. Writing in place costs a tenth of that
-// rename, and the descriptor makes it as safe but for the residual above.
+// Why this way. Three others were weighed: git's (the lock is the new file) tears a file when a
+// paused holder resumes after a takeover; a lock and a temporary file, checked before the rename,
+// loses updates in the window between; a slot directory entered by conditional renames is exact,
+// and costs more than a rename over an existing file for every write. Writing in place costs a
+// tenth of that rename, and the descriptor makes it as safe but for the residual above.
 //
 // What was measured, stale limit 0.3 s, pauses up to three times as long. 8 processes, 25 s: 25,452
 // acknowledged updates under 133 kills and 195 pauses, none lost, none twice. 6 processes that move
 // and update one session, 25 s: 53,495 acknowledged, 513 pauses, one session in the end, none lost.
 // 16 processes on one stale lock, 1,500 rounds: exactly one owner in each.
 //
-// What it costs: one open, one close, one unlink, and an lstat for each confirmation. A locked store
-// of 300 bytes against a raw, unlocked temporary file and rename, operations per second: 0.67 on ext4
-// with a journal, 2.5 on ext4 without one.
+// What it costs: one open, one close, one unlink, and an lstat for each confirmation. A locked
+// store of 300 bytes against a raw, unlocked temporary file and rename, operations per second: 0.67
+// on ext4 with a journal, 2.5 on ext4 without one.
 //
 // wait.ts waits for a lock, takeover.ts takes a stale one over, publish.ts does the renames.
 
