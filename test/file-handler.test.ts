@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { layOut } from "../src/file/record.ts";
+import { layOut, type Meta } from "../src/file/record.ts";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
 import { tempDir } from "./_dir.ts";
 
@@ -233,6 +233,70 @@ describe("store", () => {
     await handler.store("a", 1);
     expect((await handler.retrieve("a")).data).toBe(1);
     expect(statSync(fileDir).mode & 0o777).toBe(0o700);
+  });
+});
+
+describe("a move that was begun and not finished", () => {
+  const token = "0".repeat(32);
+  const touched = Date.now() - 1000;
+  const pending = { from: "a", token, touched };
+
+  /** Writes a record as a mover leaves it that is stopped there. */
+  function leave(id: string, meta: Partial<Meta>, data: unknown): void {
+    const path = join(dir, `sess_${id}`);
+    const text = JSON.stringify(data);
+    const whole: Meta = { id, ip: "", time: 1000, ...meta };
+    writeFileSync(path, layOut({ seq: 1, meta: whole, encoding: "json", text }));
+    utimesSync(path, 0, 0);
+  }
+
+  it("is not begun at all while the old session is there", async () => {
+    const handler = fileHandler();
+    await handler.store("a", "old");
+    leave("b", { pending }, "new");
+    expect(await handler.retrieve("b")).toEqual({});
+    expect((await handler.retrieve("a")).data).toBe("old");
+    await expect(handler.update("b", () => 1, { mustExist: true })).rejects.toMatchObject({
+      code: "ERR_SESSION_GONE",
+    });
+    expect(await handler.clean(1e9)).toMatchObject({ removed: 0 });
+    expect(readdirSync(dir)).toEqual(["sess_a"]);
+  });
+
+  it("is over when the old session has ended by it", async () => {
+    const handler = fileHandler();
+    leave("a", { gone: token, to: "b" }, null);
+    leave("b", { pending }, "new");
+    const moved = { id: "b", ip: "", time: 1000, touched, data: "new" };
+    expect(await handler.retrieve("a")).toEqual({});
+    expect(await handler.remove("a")).toBe(false);
+    expect(await handler.retrieve("b")).toEqual(moved);
+    await handler.clean(1e9);
+    expect(readdirSync(dir)).toEqual(["sess_b"]);
+    expect(await handler.retrieve("b")).toEqual(moved);
+  });
+
+  it("is over also when there is another session under the old id by now", async () => {
+    const handler = fileHandler();
+    leave("a", { gone: token, to: "b" }, null);
+    leave("b", { pending }, "new");
+    await handler.store("a", "another");
+    await handler.store("a", "another one");
+    expect((await handler.retrieve("b")).data).toBe("new");
+    await handler.clean(1e9);
+    expect((await handler.retrieve("a")).data).toBe("another one");
+    expect((await handler.retrieve("b")).data).toBe("new");
+    expect(readFileSync(join(dir, "sess_b"), "utf8")).toContain('"time":1000}');
+  });
+
+  it("has not begun when the old session has ended in another way", async () => {
+    const handler = fileHandler();
+    leave("a", { gone: "1".repeat(32), to: "c" }, null);
+    leave("b", { pending }, "new");
+    expect(await handler.retrieve("b")).toEqual({});
+    await handler.clean(1e9);
+    await handler.clean(1e9);
+    expect(readdirSync(dir)).toEqual([]);
   });
 });
 

@@ -13,7 +13,7 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
 import { openDirectory } from "./directory.ts";
-import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
+import { newToken, refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
@@ -135,7 +135,7 @@ export class FileHandler implements Handler {
     return this.#run(async () => {
       const file = this.#names.file(id);
       if (blocking) await this.#untilFree(file);
-      const found = liveIn(await this.#read(id, file, blocking));
+      const found = this.#live(await this.#read(id, file, blocking));
       return found ? recordOf<T>(found) : {};
     });
   }
@@ -143,7 +143,7 @@ export class FileHandler implements Handler {
   async touch(id: string): Promise<boolean> {
     return this.#run(async () => {
       const file = this.#names.file(id);
-      const isLive = (found: Snapshot): boolean => liveIn(found) !== undefined;
+      const isLive = (found: Snapshot): boolean => this.#live(found) !== undefined;
       const touched = touchSession(file, id, Date.now(), isLive);
       if (touched !== "damaged") return touched;
       await this.#read(id, file, false);
@@ -154,7 +154,7 @@ export class FileHandler implements Handler {
   async remove(id: string): Promise<boolean> {
     return this.#run(async () => {
       const place = { id, file: this.#names.file(id) };
-      const removed = await this.#withFiles([place], true, ([session]) => forget(session));
+      const removed = await this.#withFiles([place], true, ([session]) => this.#end(session));
       return removed === true;
     });
   }
@@ -164,22 +164,13 @@ export class FileHandler implements Handler {
     const { blocking = false } = options;
     const isDue = (touched: number, expires: number | undefined): boolean =>
       timeoutMs === 0 || Date.now() - touched > timeoutMs || isPast(expires);
-    const forgetIfDue = (session: LockedFile): "removed" | "kept" => {
-      const { found } = session;
-      if (typeof found === "object" && !isDue(found.touched, found.current.meta.expires))
-        return "kept"; // touched or stored since we looked
-      return forget(session, true) ? "removed" : "kept";
-    };
     return this.#run(() =>
       cleanDirectory(
         this.#names,
         {
           isDue,
           staleMs: this.#staleMs,
-          remove: async (id, file) =>
-            (await this.#withFiles([{ id, file }], blocking, ([session]) =>
-              forgetIfDue(session),
-            )) ?? "busy",
+          remove: (id, file) => this.#removeIfDue({ id, file }, isDue, blocking),
           unlock: async (id, file) => {
             await this.#withFiles([{ id, file }], false, () => undefined);
           },
@@ -192,7 +183,7 @@ export class FileHandler implements Handler {
   async *keys(): AsyncGenerator<string, void, undefined> {
     this.#assertOpen();
     for await (const { id, file } of sessionsIn(this.#names))
-      if (liveIn(readSession(file, id))) yield id;
+      if (this.#live(readSession(file, id))) yield id;
   }
 
   async close(): Promise<void> {
@@ -288,11 +279,11 @@ export class FileHandler implements Handler {
       from: LockedFile,
       to: LockedFile,
     ): MaybePromise<SessionRecord<T> | EmptyRecord> => {
-      const before = liveIn(from.found);
+      const before = this.#live(from.found);
       if (before === undefined && mustExist) throw gone(oldId);
       const record: SessionRecord<T> | EmptyRecord = before ? recordOf<T>(before) : {};
       // What a move onto an existing session replaces keeps nothing but its place.
-      const base = before ?? liveIn(to.found);
+      const base = before ?? this.#live(to.found);
       const finish = (changed: Changed<T> | undefined): SessionRecord<T> | EmptyRecord => {
         if (changed === undefined) return record;
         const now = Date.now();
@@ -304,8 +295,10 @@ export class FileHandler implements Handler {
           time: base?.current.meta.time ?? now,
           ...(expires !== undefined && { expires }),
         };
-        to.write(meta, changed.pickled, now);
-        if (before && from !== to) leave(from, to);
+        const was = traceIn(to.found);
+        const kept: Meta = was === undefined ? meta : { ...meta, was };
+        if (before && from !== to) move(oldId, from, to, kept, changed.pickled, now);
+        else to.write(kept, changed.pickled, now);
         return { ...meta, touched: now, data: changed.data };
       };
       const changed = change(record);
@@ -370,6 +363,79 @@ export class FileHandler implements Handler {
     } finally {
       endTurn(file);
     }
+  }
+
+  /**
+   * What is found, if it is a session: neither damaged, nor ended, nor past its `ttl`, nor still on
+   * its way here.
+   */
+  #live(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
+    if (found === undefined || found === "damaged") return undefined;
+    const { gone, expires, pending } = found.current.meta;
+    if (gone !== undefined || isPast(expires)) return undefined;
+    return pending === undefined || this.#hasArrived(pending) ? found : undefined;
+  }
+
+  #hasArrived({ from, token }: NonNullable<Meta["pending"]>): boolean {
+    return traceIn(readSession(this.#names.file(from), from)) === token;
+  }
+
+  /** Ends what is in the file, a session or what is left of one. Whether it was a session. */
+  #end(session: LockedFile): boolean {
+    const { found } = session;
+    if (found === "damaged") session.setAside();
+    if (found === undefined || found === "damaged") return false;
+    if (found.current.meta.to !== undefined) return false; // `clean` sees to both ends of a move
+    const wasLive = this.#live(found) !== undefined;
+    if (session.bury()) session.unlink();
+    return wasLive;
+  }
+
+  async #removeIfDue(
+    place: Place,
+    isDue: (touched: number, expires: number | undefined) => boolean,
+    blocking: boolean,
+  ): Promise<"removed" | "kept" | "busy"> {
+    const seen = readSession(place.file, place.id);
+    if (typeof seen === "object") {
+      const { pending, to } = seen.current.meta;
+      if (pending) return this.#finishMove(pending.from, place.id, blocking);
+      if (to !== undefined) return this.#finishMove(place.id, to, blocking);
+    }
+    const outcome = await this.#withFiles([place], blocking, ([session]) => {
+      const { found } = session;
+      if (typeof found === "object") {
+        const { gone, expires, pending } = found.current.meta;
+        if (gone === undefined && (pending || !isDue(found.touched, expires))) return "kept"; // changed since we looked
+        this.#end(session);
+        return gone === undefined ? "removed" : "kept";
+      }
+      this.#end(session);
+      return "kept";
+    });
+    return outcome ?? "busy";
+  }
+
+  /** Ends a move that somebody has begun and did not live to finish. */
+  async #finishMove(oldId: string, id: string, blocking: boolean): Promise<"kept" | "busy"> {
+    const places = [
+      { id: oldId, file: this.#names.file(oldId) },
+      { id, file: this.#names.file(id) },
+    ] as const;
+    const outcome = await this.#withFiles(places, blocking, ([from, to]) => {
+      if (from.found === "damaged") return "kept";
+      const next = typeof to.found === "object" ? to.found : undefined;
+      const { pending, ...meta } = next?.current.meta ?? {};
+      if (next && pending?.from === oldId) {
+        // Under the old lock: whoever has begun this can end the old session no more.
+        if (pending.token === traceIn(from.found))
+          to.write(meta as Meta, next.current, next.touched);
+        else if (to.bury()) to.unlink();
+      }
+      if (from.found?.current.meta.gone !== undefined) from.unlink();
+      return "kept";
+    });
+    return outcome === undefined ? "busy" : "kept";
   }
 
   /**
@@ -467,13 +533,6 @@ function inLockOrder(places: readonly Place[]): readonly Place[] {
   return places.length === 1 ? places : places.toSorted((a, b) => (a.file < b.file ? -1 : 1));
 }
 
-/** What is found, if it is a session: neither damaged, nor removed, nor past its `ttl`. */
-function liveIn(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
-  if (found === undefined || found === "damaged") return undefined;
-  const { gone, expires } = found.current.meta;
-  return gone === undefined && !isPast(expires) ? found : undefined;
-}
-
 function isPast(expires: number | undefined): boolean {
   return expires !== undefined && expires <= Date.now();
 }
@@ -484,29 +543,48 @@ function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
   return { id, ip, time, touched, ...(expires !== undefined && { expires }), data: data as T };
 }
 
-/** Ends a session. Whether it was one; with `orExpired`, one that was past its `ttl` counts. */
-function forget(session: LockedFile, orExpired = false): boolean {
-  const { found } = session;
-  if (found === "damaged") {
-    session.setAside();
-    return false;
-  }
-  const counts = orExpired ? found?.current.meta.gone === undefined : liveIn(found) !== undefined;
-  session.bury();
-  return counts && found !== undefined;
+/** By which move the session that was here has gone. */
+function traceIn(found: Snapshot | "damaged" | undefined): string | undefined {
+  if (found === undefined || found === "damaged") return undefined;
+  return found.current.meta.gone ?? found.current.meta.was;
 }
 
 /**
- * The deciding step of a move: the new session is written, now the old one must end. If it cannot,
- * the new one does.
+ * Moves a session. It is written under its new id as pending, which is a miss; ending the old record
+ * is the one step that makes it a session. Whoever is stopped or loses a lock in between leaves one
+ * session, the old one or the new one.
  */
-function leave(from: LockedFile, to: LockedFile): void {
-  to.confirm();
+function move(
+  oldId: string,
+  from: LockedFile,
+  to: LockedFile,
+  meta: Meta,
+  pickled: Pickled,
+  touched: number,
+): void {
+  const token = newToken();
+  to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
+  let isOurs: boolean;
   try {
-    from.bury();
+    to.confirm();
+    isOurs = from.bury(token, meta.id);
   } catch (error) {
-    to.bury();
+    attempt(() => to.bury() && to.unlink());
     throw error;
+  }
+  attempt(() => {
+    to.write(meta, pickled, touched);
+    if (isOurs) from.unlink();
+  });
+  to.settle();
+}
+
+/** Does what `clean` does as well, should it fail: what is decided by now is not changed by it. */
+function attempt(tidyUp: () => void): void {
+  try {
+    tidyUp();
+  } catch {
+    // see above
   }
 }
 

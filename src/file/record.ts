@@ -30,8 +30,14 @@ export interface Meta {
   ip: string;
   time: number;
   expires?: number;
-  /** A removed or moved session, on its way out: the token of who did it. */
+  /** A session that has ended: the token of who ended it. The record is on its way out. */
   gone?: string;
+  /** With `gone`, when the session has moved: the id it has now. */
+  to?: string;
+  /** A new session where one was that has moved, and whose move may still need its `gone`. */
+  was?: string;
+  /** A session that is being moved here. It is one as soon as the old record is `gone` with this token. */
+  pending?: { from: string; token: string; touched: number };
 }
 
 /** One version of a session. */
@@ -176,7 +182,7 @@ function parseMeta(text: string): Meta | undefined {
     return undefined;
   }
   if (typeof meta !== "object" || meta === null) return undefined;
-  const { id, ip, time, expires, gone } = meta as Record<string, unknown>;
+  const { id, ip, time, expires, gone, to, was, pending } = meta as Partial<Meta>;
   if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
     return undefined;
   return {
@@ -185,7 +191,16 @@ function parseMeta(text: string): Meta | undefined {
     time,
     ...(typeof expires === "number" && { expires }),
     ...(typeof gone === "string" && { gone }),
+    ...(typeof to === "string" && { to }),
+    ...(typeof was === "string" && { was }),
+    ...(isPending(pending) && { pending }),
   };
+}
+
+function isPending(pending: unknown): pending is NonNullable<Meta["pending"]> {
+  if (typeof pending !== "object" || pending === null) return false;
+  const { from, token, touched } = pending as Record<string, unknown>;
+  return typeof from === "string" && typeof token === "string" && typeof touched === "number";
 }
 
 function isBlank(bytes: Buffer): boolean {

@@ -129,7 +129,8 @@ export class LockedFile {
     try {
       if (this.#found === "damaged") this.setAside();
       const seq = (typeof this.#found === "object" ? this.#found.current.seq : 0) + 1;
-      const version: Version = { seq, meta, ...pickled };
+      const { encoding, text } = pickled;
+      const version: Version = { seq, meta, encoding, text };
       if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
       this.#wrote = true;
     } catch (error) {
@@ -137,11 +138,31 @@ export class LockedFile {
     }
   }
 
-  /** Forgets the session: first what is in the file, then the file. */
-  bury(): void {
-    if (this.#fd === undefined || this.#found === undefined || this.#found === "damaged") return;
+  /**
+   * Ends the session: what is in the file says so, by `token`; for a moved session also what its id
+   * is `to`. Whether the file is ours to remove as well.
+   */
+  bury(token: string = newToken(), to?: string): boolean {
+    const found = this.#found;
+    if (this.#fd === undefined || found === undefined || found === "damaged") return false;
+    if (found.current.meta.gone !== undefined) return true;
+    let failure: unknown;
     try {
-      if (this.#found.current.meta.gone === undefined && !this.#bury(this.#fd, this.#found)) return;
+      this.#writeTombstone(this.#fd, found, token, to);
+      if (isMine(this.#lock)) return true;
+      failure = lockLost(lockFile(this.file));
+    } catch (error) {
+      failure = failed("remove", this.file, error);
+    }
+    // It counts all the same if it is there: the next owner may have made its copy after it.
+    const now = readSession(this.file, found.current.meta.id);
+    if (typeof now === "object" && now.current.meta.gone === token) return false;
+    throw failure;
+  }
+
+  /** Removes the file of a session that has ended. */
+  unlink(): void {
+    try {
       this.#vacate("gone", unlinkIfThere);
       if (this.#durability === "full") syncDirectory(this.file);
     } catch (error) {
@@ -162,6 +183,11 @@ export class LockedFile {
   /** Shows that we are alive, while the lock is held for long. */
   refresh(): void {
     refreshLock(this.#lock);
+  }
+
+  /** What was written counts from now on, whatever becomes of the lock. */
+  settle(): void {
+    this.#wrote = false;
   }
 
   /** Throws `ERR_SESSION_LOCK_LOST` when the lock is not ours any more. */
@@ -218,28 +244,19 @@ export class LockedFile {
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
   // reads.
-  /** Writes the tombstone. Whether the file is ours to remove as well. */
-  #bury(fd: number, found: Snapshot): boolean {
+  #writeTombstone(fd: number, found: Snapshot, token: string, to: string | undefined): void {
     const { seq, meta } = found.current;
-    const token = newToken();
     const tombstone: Version = {
       seq: seq + 1,
-      meta: { id: meta.id, ip: "", time: meta.time, gone: token },
+      meta: { id: meta.id, ip: "", time: meta.time, gone: token, ...(to !== undefined && { to }) },
       encoding: "json",
       text: "null",
     };
     const slot = slotWith(tombstone, found.capacity);
     if (slot === undefined) throw new RangeError(`a slot of ${found.capacity} bytes is too small`);
     writeAll(fd, slot, slotOffset(found.spare, found.capacity));
-    setTouched(fd, 0); // should we die here, any `clean` takes it
+    setTouched(fd, 0); // should we die here, every `clean` looks at it
     if (this.#durability !== "process") fsyncSync(fd);
-    if (isMine(this.#lock)) return true;
-    // Lost: but the tombstone may have been there when the next owner made its copy, and then it
-    // counts.
-    const now = readSession(this.file, meta.id);
-    if (now === undefined || now === "damaged" || now.current.meta.gone !== token)
-      throw lockLost(lockFile(this.file));
-    return false;
   }
 
   // A name cannot be unlinked on the condition that it still stands for a certain file. So the file
@@ -301,7 +318,12 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
     const data = unpickled(contents.current);
     if (data === undefined) return "damaged";
-    return { ...contents, touched: Math.round(stats.mtimeMs), data: data.value };
+    // What is pending has the mtime 0, so that every `clean` looks at it.
+    const touched = Math.max(
+      Math.round(stats.mtimeMs),
+      contents.current.meta.pending?.touched ?? 0,
+    );
+    return { ...contents, touched, data: data.value };
   } catch (error) {
     throw failed("read", file, error);
   }

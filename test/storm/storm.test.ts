@@ -73,7 +73,7 @@ describe("updates by 8 processes that are killed and paused", () => {
   });
 });
 
-describe("moves of one session by 6 processes that are paused", () => {
+describe("moves of one session by 6 processes that are killed and paused", () => {
   it("leave one session, and lose nothing", async () => {
     const [fileDir, logDir] = [tempDir(), tempDir()];
     const handler = new FileHandler({ fileDir, staleAfter });
@@ -84,12 +84,12 @@ describe("moves of one session by 6 processes that are paused", () => {
       processes: 6,
       seconds: 20 * scale,
       staleAfter,
-      killShare: 0,
+      killShare: 0.3,
       fileDir,
       logDir,
     });
-    const { acknowledged, pauses, twice, errors } = storm;
-    report("moves, filesession", { acknowledged, pauses, twice, errors });
+    const { acknowledged, kills, pauses, twice, errors } = storm;
+    report("moves, filesession", { acknowledged, kills, pauses, twice, errors });
     const ids: string[] = [];
     for await (const id of handler.keys()) ids.push(id);
     expect(ids).toHaveLength(1);
@@ -97,6 +97,9 @@ describe("moves of one session by 6 processes that are paused", () => {
     const highest = Math.max(...new Set(storm.acks.get("chain")));
     expect(data?.n).toBeGreaterThanOrEqual(highest);
     expect(twice).toBe(0);
+    await handler.clean(1e6);
+    await handler.clean(1e6);
+    expect(readdirSync(fileDir)).toEqual([`sess_${ids[0]}`]);
     const expected = ["ERR_SESSION_GONE", "ERR_SESSION_LOCK_LOST"];
     expect(Object.keys(errors).filter((code) => !expected.includes(code))).toEqual([]);
   });
