@@ -276,6 +276,14 @@ describe("a move that was begun and not finished", () => {
     expect(await handler.retrieve("b")).toEqual(moved);
   });
 
+  it("is over, and what it moved is removed by a clean that removes everything", async () => {
+    const handler = fileHandler();
+    leave("a", { gone: token, to: "b" }, null);
+    leave("b", { pending }, "new");
+    expect(await handler.clean(0)).toMatchObject({ removed: 1 });
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it("is over also when there is another session under the old id by now", async () => {
     const handler = fileHandler();
     leave("a", { gone: token, to: "b" }, null);

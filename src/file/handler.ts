@@ -13,7 +13,8 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
 import { openDirectory } from "./directory.ts";
-import { newToken, refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
+import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
+import { finishMove, move, traceIn } from "./move.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
@@ -399,8 +400,8 @@ export class FileHandler implements Handler {
     const seen = readSession(place.file, place.id);
     if (typeof seen === "object") {
       const { pending, to } = seen.current.meta;
-      if (pending) return this.#finishMove(pending.from, place.id, blocking);
-      if (to !== undefined) return this.#finishMove(place.id, to, blocking);
+      const [oldId, id] = pending ? [pending.from, place.id] : [place.id, to];
+      if (id !== undefined && !(await this.#finishMove(oldId, id, blocking))) return "busy";
     }
     const outcome = await this.#withFiles([place], blocking, ([session]) => {
       const { found } = session;
@@ -416,26 +417,17 @@ export class FileHandler implements Handler {
     return outcome ?? "busy";
   }
 
-  /** Ends a move that somebody has begun and did not live to finish. */
-  async #finishMove(oldId: string, id: string, blocking: boolean): Promise<"kept" | "busy"> {
+  /** Ends a move that somebody has begun and did not live to finish. Whether it had the locks. */
+  async #finishMove(oldId: string, id: string, blocking: boolean): Promise<boolean> {
     const places = [
       { id: oldId, file: this.#names.file(oldId) },
       { id, file: this.#names.file(id) },
     ] as const;
-    const outcome = await this.#withFiles(places, blocking, ([from, to]) => {
-      if (from.found === "damaged") return "kept";
-      const next = typeof to.found === "object" ? to.found : undefined;
-      const { pending, ...meta } = next?.current.meta ?? {};
-      if (next && pending?.from === oldId) {
-        // Under the old lock: whoever has begun this can end the old session no more.
-        if (pending.token === traceIn(from.found))
-          to.write(meta as Meta, next.current, next.touched);
-        else if (to.bury()) to.unlink();
-      }
-      if (from.found?.current.meta.gone !== undefined) from.unlink();
-      return "kept";
+    const finished = await this.#withFiles(places, blocking, ([from, to]) => {
+      finishMove(oldId, from, to);
+      return true;
     });
-    return outcome === undefined ? "busy" : "kept";
+    return finished === true;
   }
 
   /**
@@ -541,51 +533,6 @@ function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
   const { id, ip, time, expires } = current.meta;
   // What a session holds is the caller's word: nothing here looks into it.
   return { id, ip, time, touched, ...(expires !== undefined && { expires }), data: data as T };
-}
-
-/** By which move the session that was here has gone. */
-function traceIn(found: Snapshot | "damaged" | undefined): string | undefined {
-  if (found === undefined || found === "damaged") return undefined;
-  return found.current.meta.gone ?? found.current.meta.was;
-}
-
-/**
- * Moves a session. It is written under its new id as pending, which is a miss; ending the old record
- * is the one step that makes it a session. Whoever is stopped or loses a lock in between leaves one
- * session, the old one or the new one.
- */
-function move(
-  oldId: string,
-  from: LockedFile,
-  to: LockedFile,
-  meta: Meta,
-  pickled: Pickled,
-  touched: number,
-): void {
-  const token = newToken();
-  to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
-  let isOurs: boolean;
-  try {
-    to.confirm();
-    isOurs = from.bury(token, meta.id);
-  } catch (error) {
-    attempt(() => to.bury() && to.unlink());
-    throw error;
-  }
-  attempt(() => {
-    to.write(meta, pickled, touched);
-    if (isOurs) from.unlink();
-  });
-  to.settle();
-}
-
-/** Does what `clean` does as well, should it fail: what is decided by now is not changed by it. */
-function attempt(tidyUp: () => void): void {
-  try {
-    tidyUp();
-  } catch {
-    // see above
-  }
 }
 
 function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
