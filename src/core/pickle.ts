@@ -3,6 +3,9 @@
 // Plain data (what JSON carries without loss) is JSON, which a person can read and which costs a
 // fifth of the rich way. Everything else goes through devalue. What neither can carry is refused
 // before anything is written.
+//
+// devalue promises no stable format between its versions, and our files outlive an upgrade: so its
+// version is pinned exactly, and another one will be another encoding beside these two.
 
 import { types } from "node:util";
 import { parse, stringify } from "devalue";
