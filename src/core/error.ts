@@ -106,8 +106,9 @@ export function notAFile(path: string, cause?: unknown): SessionError {
   );
 }
 
-/** The place failed in the middle of `action`. */
+/** The place failed in the middle of `action`. An error that is one of ours says so itself already. */
 export function placeFailed(action: string, file: string, cause: unknown): SessionError {
+  if (cause instanceof SessionError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return new SessionError("ERR_SESSION_DIR", `Cannot ${action} session file ${file}: ${why}`, {
     cause,

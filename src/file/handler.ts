@@ -154,8 +154,9 @@ export class FileHandler implements Handler {
 
   async remove(id: string): Promise<boolean> {
     return this.#run(async () => {
-      const place = { id, file: this.#names.file(id) };
-      const removed = await this.#withFiles([place], true, ([session]) => this.#end(session));
+      const removed = await this.#withFiles([this.#place(id)], true, ([session]) =>
+        this.#end(session),
+      );
       return removed === true;
     });
   }
@@ -273,8 +274,8 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const { oldId = id, mustExist = false, ip } = options;
     const ttlMs = options.ttl === undefined ? undefined : 1000 * seconds("ttl", options.ttl);
-    const place = { id, file: this.#names.file(id) };
-    const oldPlace = { id: oldId, file: this.#names.file(oldId) };
+    const place = this.#place(id);
+    const oldPlace = this.#place(oldId);
 
     const write = (
       from: LockedFile,
@@ -304,12 +305,12 @@ export class FileHandler implements Handler {
       };
       const changed = change(record);
       if (!isPromise(changed)) return finish(changed);
+      const files = new Set([from, to]);
       const late = changed.then((data) => {
-        from.confirm(); // it may have taken minutes
-        to.confirm();
+        for (const file of files) file.confirm(); // it may have taken minutes
         return finish(data);
       });
-      return this.#keepFresh([from, to], late);
+      return this.#keepFresh(files, late);
     };
 
     const written =
@@ -354,6 +355,10 @@ export class FileHandler implements Handler {
       for (const file of open) file.abandon(); // what has been closed stays so
       for (const file of turns) endTurn(file);
     }
+  }
+
+  #place(id: string): Place {
+    return { id, file: this.#names.file(id) };
   }
 
   async #untilFree(file: string): Promise<void> {
@@ -419,10 +424,7 @@ export class FileHandler implements Handler {
 
   /** Ends a move that somebody has begun and did not live to finish. Whether it had the locks. */
   async #finishMove(oldId: string, id: string, blocking: boolean): Promise<boolean> {
-    const places = [
-      { id: oldId, file: this.#names.file(oldId) },
-      { id, file: this.#names.file(id) },
-    ] as const;
+    const places = [this.#place(oldId), this.#place(id)] as const;
     const finished = await this.#withFiles(places, blocking, ([from, to]) => {
       finishMove(oldId, from, to);
       return true;
@@ -470,8 +472,10 @@ export class FileHandler implements Handler {
   }
 
   /** What `promise` gives, with these locks kept fresh meanwhile. */
-  async #keepFresh<T>(files: readonly LockedFile[], promise: Promise<T>): Promise<T> {
-    const heartbeat = this.#heartbeat(() => files.forEach((file) => file.refresh()));
+  async #keepFresh<T>(files: Iterable<LockedFile>, promise: Promise<T>): Promise<T> {
+    const heartbeat = this.#heartbeat(() => {
+      for (const file of files) file.refresh();
+    });
     try {
       return await promise;
     } finally {

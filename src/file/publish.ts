@@ -43,7 +43,7 @@ export function publish(
   const { fd } = createFile(path);
   try {
     writeAll(fd, bytes, 0);
-    futimesSync(fd, touched / 1000, touched / 1000);
+    setTouched(fd, touched);
     if (durability !== "process") fsyncSync(fd);
     // The token stands in the lock since before this look: if it is ours now, the next owner will
     // have read it.
@@ -62,13 +62,8 @@ export function publish(
  * one open can reach it.
  */
 export function moveToNewInode(lock: Lock): void {
-  let fd: number;
-  try {
-    fd = openSync(lock.file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return;
-    throw error;
-  }
+  const fd = openIfThere(lock.file);
+  if (fd === undefined) return;
   try {
     const { size, mtimeMs } = fstatSync(fd);
     const copy = publish(lock, readAll(fd, size), mtimeMs, "process");
@@ -106,6 +101,24 @@ export function syncDirectory(file: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Sets when the session was last stored or touched, in milliseconds since the epoch. */
+export function setTouched(fd: number, ms: number): void {
+  futimesSync(fd, ms / 1000, ms / 1000);
+}
+
+/**
+ * A descriptor to read a file that somebody may have removed; `undefined` when it is not there.
+ * Neither a planted link is followed nor a planted FIFO waited for.
+ */
+export function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (errno(error) === "ENOENT") return undefined;
+    throw error;
   }
 }
 

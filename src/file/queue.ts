@@ -7,8 +7,7 @@
 
 interface Waiter {
   begin: () => void;
-  giveUp: (reason: Error) => void;
-  timer: NodeJS.Timeout | undefined;
+  timer: NodeJS.Timeout;
 }
 
 // Shared by all handlers of the process: two of them on one directory are one queue.
@@ -29,11 +28,11 @@ export function waitForTurn(file: string, ms: number, late: () => Error): Promis
   if (beginTurn(file)) return Promise.resolve();
   const queue = queues.get(file) ?? [];
   return new Promise((begin, giveUp) => {
-    const waiter: Waiter = { begin, giveUp, timer: undefined };
-    waiter.timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       queue.splice(queue.indexOf(waiter), 1);
       giveUp(late());
     }, ms);
+    const waiter: Waiter = { begin, timer };
     queue.push(waiter);
   });
 }

@@ -92,6 +92,11 @@ export function slotOffset(slot: 0 | 1 | 2, capacity: number): number {
   return titleBytes + slot * capacity;
 }
 
+/** How many bytes each slot has in a file of this size. */
+export function capacityOf(fileBytes: number): number {
+  return (fileBytes - titleBytes) >> 1;
+}
+
 /** Whether a file of this size holds a session with a `ttl`. */
 export function sizeSaysTtl(fileBytes: number): boolean {
   return (fileBytes - titleBytes) % 2 === 1;
@@ -102,7 +107,7 @@ export function sizeSaysTtl(fileBytes: number): boolean {
  * damage that is none.
  */
 export function parseRecord(bytes: Buffer): Contents | "damaged" {
-  const capacity = (bytes.length - titleBytes) >> 1;
+  const capacity = capacityOf(bytes.length);
   if (bytes.toString("latin1", 0, titleBytes) !== title(capacity)) return "damaged";
   const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
   const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));

@@ -1,15 +1,6 @@
 // One session's file: read by anybody at any time, changed by whoever holds its lock.
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  futimesSync,
-  linkSync,
-  lstatSync,
-  openSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { badDir, errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
 import { type Pickled, unpickle } from "../core/pickle.ts";
@@ -28,14 +19,17 @@ import {
   publish,
   readAll,
   renameIfThere,
+  setTouched,
   syncDirectory,
   writeAll,
 } from "./publish.ts";
 import {
+  capacityOf,
   type Contents,
   layOut,
   type Meta,
   parseRecord,
+  sizeSaysTtl,
   slotOffset,
   slotWith,
   type Version,
@@ -81,7 +75,7 @@ export function touchSession(
     setTouched(fd, now);
     return true;
   } catch (error) {
-    throw failed("touch", file, error);
+    throw placeFailed("touch", file, error);
   } finally {
     closeSync(fd);
   }
@@ -112,7 +106,7 @@ export class LockedFile {
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
     } catch (error) {
       this.abandon();
-      throw failed("open", lock.file, error);
+      throw placeFailed("open", lock.file, error);
     }
   }
 
@@ -134,7 +128,7 @@ export class LockedFile {
       if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
       this.#wrote = true;
     } catch (error) {
-      throw failed("store", this.file, error);
+      throw placeFailed("store", this.file, error);
     }
   }
 
@@ -152,7 +146,7 @@ export class LockedFile {
       if (isMine(this.#lock)) return true;
       failure = lockLost(lockFile(this.file));
     } catch (error) {
-      failure = failed("remove", this.file, error);
+      failure = placeFailed("remove", this.file, error);
     }
     // It counts all the same if it is there: the next owner may have made its copy after it.
     const now = readSession(this.file, found.current.meta.id);
@@ -166,7 +160,7 @@ export class LockedFile {
       this.#vacate("gone", unlinkIfThere);
       if (this.#durability === "full") syncDirectory(this.file);
     } catch (error) {
-      throw failed("remove", this.file, error);
+      throw placeFailed("remove", this.file, error);
     }
   }
 
@@ -238,8 +232,9 @@ export class LockedFile {
     const fd = publish(this.#lock, bytes, touched, this.#durability);
     this.#closeFile();
     this.#fd = fd;
-    const contents = parseRecord(bytes);
-    this.#found = contents === "damaged" ? contents : { ...contents, touched, data: undefined };
+    const hasTtl = sizeSaysTtl(bytes.length);
+    const capacity = capacityOf(bytes.length);
+    this.#found = { capacity, hasTtl, current: version, spare: 1, touched, data: undefined };
   }
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
@@ -305,7 +300,7 @@ function openSession(file: string, access: number): number | undefined {
     }
     if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
       throw notAFile(file, error);
-    throw failed("open", file, error);
+    throw placeFailed("open", file, error);
   }
 }
 
@@ -325,7 +320,7 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     );
     return { ...contents, touched, data: data.value };
   } catch (error) {
-    throw failed("read", file, error);
+    throw placeFailed("read", file, error);
   }
 }
 
@@ -336,12 +331,4 @@ function unpickled({ encoding, text }: Version): { value: unknown } | undefined 
   } catch {
     return undefined;
   }
-}
-
-function setTouched(fd: number, ms: number): void {
-  futimesSync(fd, ms / 1000, ms / 1000);
-}
-
-function failed(action: string, file: string, error: unknown): unknown {
-  return errno(error)?.startsWith("ERR_SESSION_") ? error : placeFailed(action, file, error);
 }

@@ -1,19 +1,10 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  writeSync,
-} from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, linkSync, lstatSync, writeSync } from "node:fs";
 import { errno, placeFailed } from "../core/error.ts";
-import { createFile, inodeOf, type Lock, newToken, unlinkIfThere } from "./lock.ts";
+import { createFile, inodeOf, type Lock, newToken, statLock, unlinkIfThere } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
-import { moveToNewInode, readAll, renameIfThere } from "./publish.ts";
+import { moveToNewInode, openIfThere, readAll, renameIfThere } from "./publish.ts";
 
 /** Which lock this is, and that its holder has given no sign of life since. */
 export function incarnationOf(stats: BigIntStats): string {
@@ -63,14 +54,14 @@ function inherit(
   isStale: (mtimeMs: number) => boolean,
 ): boolean {
   const { file } = lock;
-  const holder = openHolder(file);
+  const holder = openIfThere(lockFile(file));
   if (holder === undefined) return false;
   try {
     const claims = claim(file, take, incarnationOf(held), isStale);
     if (claims === undefined) return false;
     // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our
     // rename will find nothing.
-    const found = lstatSync(lockFile(file), { bigint: true, throwIfNoEntry: false });
+    const found = statLock(file);
     if (found === undefined || incarnationOf(found) !== incarnationOf(held)) {
       claims.forEach(unlinkIfThere);
       return false;
@@ -115,18 +106,6 @@ function claim(
   }
 }
 
-function openHolder(file: string): number | undefined {
-  try {
-    return openSync(
-      lockFile(file),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
-  } catch (error) {
-    if (errno(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
 function linkIfAbsent(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -139,13 +118,8 @@ function linkIfAbsent(from: string, to: string): boolean {
 
 /** The token in the file `path`; `undefined` when there is none, or no file. */
 export function tokenAt(path: string): string | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const fd = openIfThere(path);
+  if (fd === undefined) return undefined;
   try {
     return tokenIn(fd);
   } finally {
