@@ -89,9 +89,10 @@ async function collect(
     damaged.push({ path, since: stats.ctimeMs });
     return;
   }
-  // A lock says by its mtime that its holder is alive. The others are made and renamed: ctime,
-  // since their mtime is the session's.
-  const since = companion.kind === "lock" ? stats.mtimeMs : stats.ctimeMs;
+  // A lock, and what is one under another name, says by its mtime whether its holder is alive. The
+  // other two are told by ctime, since their mtime is the session's.
+  const isSession = companion.kind === "new" || companion.kind === "gone";
+  const since = isSession ? stats.ctimeMs : stats.mtimeMs;
   if (Date.now() - since <= cleaning.staleMs) return;
   const file = names.file(id);
   if (companion.kind === "lock") await cleaning.unlock(id, file);
