@@ -146,7 +146,7 @@ describe("store", () => {
   it("writes what a person can read", async () => {
     await fileHandler().store("abc", { cart: ["tea"] }, { ip: "192.0.2.1" });
     const text = readFileSync(join(dir, "sess_abc"), "utf8");
-    expect(text).toMatch(/^filesession 1 \d{8}\n/);
+    expect(text).toMatch(/^filesession 1 \d{8} {33}\n/);
     expect(text).toContain('{"id":"abc","ip":"192.0.2.1","time":');
     expect(text).toContain('{"cart":["tea"]}');
   });

@@ -4,11 +4,12 @@
 import { type Stats, lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
+import { tokenIn } from "./holder.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
 import { sizeSaysTtl } from "./record.ts";
 import { putBack, readSession } from "./session-file.ts";
-import { tokenAt } from "./takeover.ts";
+import { storyAt } from "./takeover.ts";
 import { entriesIn } from "./walk.ts";
 
 /** What cleaning asks of the handler. */
@@ -102,7 +103,7 @@ async function collect(
 function removeCompanion(file: string, path: string, id: string, kind: Companion): void {
   if (kind === "heir") {
     // First what the heir would put in the lock's place: then it cannot.
-    const token = tokenAt(path);
+    const token = tokenIn(storyAt(path) ?? "");
     if (token !== undefined) unlinkIfThere(companionFile(file, token, "take"));
   }
   if (kind === "gone") {

@@ -24,19 +24,11 @@ export function move(
   const token = newToken();
   // The mtime 0 makes every `clean` look at it.
   to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
-  let isOurs: boolean;
-  try {
-    to.confirm();
-    isOurs = from.bury(token, meta.id);
-  } catch (error) {
-    attempt(() => {
-      if (to.bury()) to.unlink();
-    });
-    throw error;
-  }
+  to.confirm();
+  from.bury(token, meta.id);
   attempt(() => {
     to.write(meta, pickled, touched);
-    if (isOurs) from.unlink();
+    from.unlink();
   });
   to.settle();
 }

@@ -2,8 +2,10 @@
 // token, renamed over it.
 //
 // rename(2) is atomic within one file system: a reader has the old file or the new one. That the
-// rename is ours to do is not checked, it is built in: whoever takes our lock over removes the file
-// by the token that stands in the lock, and the rename finds nothing.
+// rename is ours to do is not checked, it is built in: whoever comes after us finds our token, as
+// the mark of the file that is to be replaced, and removes the new one by it; the rename then finds
+// nothing. A session that is new has no file to mark, and is put at its name by link(2), which
+// replaces nothing.
 
 import {
   closeSync,
@@ -11,6 +13,7 @@ import {
   fstatSync,
   fsyncSync,
   futimesSync,
+  linkSync,
   openSync,
   readSync,
   renameSync,
@@ -18,8 +21,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { errno, lockLost } from "../core/error.ts";
-import { createFile, isMine, type Lock, noteToken, unlinkIfThere } from "./lock.ts";
+import { createFile, isMine, isToken, type Lock, unlinkIfThere } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
+import { markIn, markOffset, wary } from "./record.ts";
 
 /**
  * What an acknowledged write survives.
@@ -30,24 +34,28 @@ import { companionFile, lockFile } from "./names.ts";
 export type Durability = "process" | "file" | "full";
 
 /**
- * Puts `bytes` at the locked file's name, as a file last changed at `touched`. Gives its
- * descriptor.
+ * Puts `bytes` at the locked file's name, as a file last changed at `touched`: in the place of the
+ * file that is there and has our mark, or where there is none. Gives its descriptor.
  */
 export function publish(
   lock: Lock,
   bytes: Buffer,
   touched: number,
   durability: Durability,
+  place: "over" | "new",
 ): number {
-  const path = companionFile(lock.file, noteToken(lock), "new");
+  const path = companionFile(lock.file, lock.token, "new");
   const { fd } = createFile(path);
   try {
     writeAll(fd, bytes, 0);
     setTouched(fd, touched);
     if (durability !== "process") fsyncSync(fd);
-    // The token stands in the lock since before this look: if it is ours now, the next owner will
-    // have read it.
-    if (!isMine(lock) || !renameIfThere(path, lock.file)) throw lockLost(lockFile(lock.file));
+    // Our token has been where the next owner looks for it since before this look: if the lock is
+    // ours now, they will find it.
+    if (!isMine(lock)) throw lockLost(lockFile(lock.file));
+    const put = place === "over" ? renameIfThere : linkIfAbsent;
+    if (!put(path, lock.file)) throw lockLost(lockFile(lock.file));
+    if (place === "new") unlinkIfThere(path);
     if (durability === "full") syncDirectory(lock.file);
     return fd;
   } catch (error) {
@@ -57,17 +65,35 @@ export function publish(
   }
 }
 
+/** Revokes what the owner of this mark is about to put at the file's name. */
+export function revoke(file: string, mark: string): void {
+  if (isToken(mark)) unlinkIfThere(companionFile(file, mark, "new"));
+}
+
+/** Says in the file itself who is at work on it. */
+export function writeMark(fd: number, mark: string): void {
+  writeAll(fd, Buffer.from(mark, "latin1"), markOffset);
+}
+
 /**
- * Moves the locked session, whatever its bytes are, to a new inode, so that nobody who has the old
- * one open can reach it.
+ * Moves the locked session, whatever its bytes are, to a new inode, where nobody who has the old
+ * one open can reach it; from then on everybody leaves a mark.
  */
 export function moveToNewInode(lock: Lock): void {
-  const fd = openIfThere(lock.file);
+  const fd = openIfThere(lock.file, constants.O_RDWR);
   if (fd === undefined) return;
   try {
+    const mark = markIn(readAll(fd, fstatSync(fd).size));
+    if (mark !== undefined) {
+      revoke(lock.file, mark);
+      writeMark(fd, lock.token);
+    }
+    // Who comes after this look finds our mark. Who came before it has our lock, or had it.
+    if (!isMine(lock)) throw lockLost(lockFile(lock.file));
     const { size, mtimeMs } = fstatSync(fd);
-    const copy = publish(lock, readAll(fd, size), mtimeMs, "process");
-    closeSync(copy);
+    const bytes = readAll(fd, size);
+    if (mark !== undefined) bytes.write(wary, markOffset, "latin1");
+    closeSync(publish(lock, bytes, mtimeMs, "process", "over"));
   } finally {
     closeSync(fd);
   }
@@ -110,12 +136,12 @@ export function setTouched(fd: number, ms: number): void {
 }
 
 /**
- * A descriptor to read a file that somebody may have removed; `undefined` when it is not there.
+ * A descriptor of a file that somebody may have removed; `undefined` when it is not there.
  * Neither a planted link is followed nor a planted FIFO waited for.
  */
-export function openIfThere(path: string): number | undefined {
+export function openIfThere(path: string, access: number = constants.O_RDONLY): number | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (errno(error) === "ENOENT") return undefined;
     throw error;
@@ -129,6 +155,21 @@ export function renameIfThere(from: string, to: string): boolean {
     return true;
   } catch (error) {
     if (errno(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Gives a file a second name: whether it did. `undefined` when somebody has removed the file; when
+ * something is at that name it did not.
+ */
+export function linkIfAbsent(from: string, to: string): boolean | undefined {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (errno(error) === "EEXIST") return false;
+    if (errno(error) === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // The record file: bytes, and nothing but bytes.
 //
-//   filesession 1 <bytes in a slot>
+//   filesession 1 <bytes in a slot> <mark>
 //   <slot: one line>
 //   <slot: one line>
 //
@@ -18,7 +18,8 @@
 //   wrong, and the ends agree or are unreadable damage: the record is not used, not even its other slot, which is older
 //
 // The first line says how large a slot is, and so does the size of the file: if they differ it was
-// cut off. One more newline at the end says that the session has a `ttl`: `clean` sees from the
+// cut off. The mark is 32 characters that say whether somebody may be at work on this very file; it
+// is no part of the session, see lock.ts. One more newline at the end says that the session has a `ttl`: `clean` sees from the
 // size alone which files it need not read.
 
 import { crc32 } from "node:zlib";
@@ -51,12 +52,23 @@ export interface Contents {
   /** Bytes in each slot. */
   capacity: number;
   hasTtl: boolean;
+  /** Whether somebody may be at work on this file: `unmarked`, `wary`, or a lock's token. */
+  mark: string;
   current: Version;
   /** The slot that `current` is not in. */
   spare: 0 | 1;
 }
 
-const titleBytes = 23;
+/** The mark of a file that nobody's lock was ever taken over of. */
+export const unmarked: string = " ".repeat(32);
+
+/** The mark of a file that is not worked on, and whose lock was taken over once. */
+export const wary: string = "-".repeat(32);
+
+/** Where in the file the mark begins. */
+export const markOffset = 23;
+
+const titleBytes = 56;
 const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a space after each
 const space = 0x20;
 const newline = 0x0a;
@@ -66,14 +78,14 @@ const blockBytes = 4096;
  * The bytes of a new record file with `version` in its first slot. It has an eighth of its size to
  * grow.
  */
-export function layOut(version: Version): Buffer {
+export function layOut(version: Version, mark: string = unmarked): Buffer {
   const wanted = slotBytes(version);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
   const capacity = (Math.ceil(fileBytes / blockBytes) * blockBytes - titleBytes) >> 1;
   const end = slotOffset(2, capacity);
   const bytes = Buffer.alloc(end + (version.meta.expires === undefined ? 0 : 1), space);
-  bytes.write(title(capacity), "latin1");
+  bytes.write(`${title(capacity)}${mark}\n`, "latin1");
   fillSlot(bytes.subarray(titleBytes, titleBytes + capacity), version);
   bytes.fill(newline, end - 1);
   return bytes;
@@ -108,7 +120,8 @@ export function sizeSaysTtl(fileBytes: number): boolean {
  */
 export function parseRecord(bytes: Buffer): Contents | "damaged" {
   const capacity = capacityOf(bytes.length);
-  if (bytes.toString("latin1", 0, titleBytes) !== title(capacity)) return "damaged";
+  const mark = markIn(bytes);
+  if (mark === undefined) return "damaged";
   const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
   const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));
   if (first === "damaged" || second === "damaged") return "damaged";
@@ -116,11 +129,18 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   const spare = second === undefined || (first !== undefined && first.seq > second.seq) ? 1 : 0;
   const current = spare === 1 ? first : second;
   if (current === undefined) return "damaged";
-  return { capacity, hasTtl: sizeSaysTtl(bytes.length), current, spare };
+  return { capacity, hasTtl: sizeSaysTtl(bytes.length), mark, current, spare };
+}
+
+/** The mark of a record file, whatever else is in it; `undefined` when it is no record file. */
+export function markIn(bytes: Buffer): string | undefined {
+  const line = bytes.toString("latin1", 0, titleBytes);
+  const isTitle = line.startsWith(title(capacityOf(bytes.length))) && line.endsWith("\n");
+  return isTitle ? line.slice(markOffset, -1) : undefined;
 }
 
 function title(capacity: number): string {
-  return `filesession 1 ${digits(capacity, 8)}\n`;
+  return `filesession 1 ${digits(capacity, 8)} `;
 }
 
 interface Head {

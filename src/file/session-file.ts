@@ -16,12 +16,14 @@ import {
 import { type Companion, companionFile, lockFile } from "./names.ts";
 import {
   type Durability,
+  moveToNewInode,
   publish,
   readAll,
   renameIfThere,
   setTouched,
   syncDirectory,
   writeAll,
+  writeMark,
 } from "./publish.ts";
 import {
   capacityOf,
@@ -32,7 +34,9 @@ import {
   sizeSaysTtl,
   slotOffset,
   slotWith,
+  unmarked,
   type Version,
+  wary,
 } from "./record.ts";
 
 /** A session file at one moment. */
@@ -90,12 +94,16 @@ export class LockedFile {
   #found: Snapshot | "damaged" | undefined;
   #wrote = false;
   #isOpen = true;
+  /** Whether everybody leaves a mark in this file, and whether ours is in it. */
+  #isWary: boolean;
+  #isMarked = false;
 
   /**
    * Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here.
    */
   constructor(lock: Lock, id: string, durability: Durability) {
     this.#lock = lock;
+    this.#isWary = lock.isTaken;
     this.#durability = durability;
     this.file = lock.file;
     try {
@@ -104,6 +112,7 @@ export class LockedFile {
       // moves the session off this inode.
       if (!isMine(lock)) throw lockLost(lockFile(lock.file));
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
+      if (isRecord(this.#found) && this.#found.mark !== unmarked) this.#enterWarily(id);
     } catch (error) {
       this.abandon();
       throw placeFailed("open", lock.file, error);
@@ -134,24 +143,20 @@ export class LockedFile {
 
   /**
    * Ends the session: what is in the file says so, by `token`; for a moved session also what its id
-   * is `to`. Whether the file is ours to remove as well.
+   * is `to`. Whether there was something to end. Throws `ERR_SESSION_LOCK_LOST` when the lock was
+   * not ours any more: then it may have ended or not.
    */
   bury(token: string = newToken(), to?: string): boolean {
     const found = this.#found;
-    if (this.#fd === undefined || found === undefined || found === "damaged") return false;
+    if (this.#fd === undefined || !isRecord(found)) return false;
     if (found.current.meta.gone !== undefined) return true;
-    let failure: unknown;
     try {
       this.#writeTombstone(this.#fd, found, token, to);
-      if (isMine(this.#lock)) return true;
-      failure = lockLost(lockFile(this.file));
     } catch (error) {
-      failure = placeFailed("remove", this.file, error);
+      throw placeFailed("remove", this.file, error);
     }
-    // It counts all the same if it is there: the next owner may have made its copy after it.
-    const now = readSession(this.file, found.current.meta.id);
-    if (typeof now === "object" && now.current.meta.gone === token) return false;
-    throw failure;
+    this.confirm();
+    return true;
   }
 
   /** Removes the file of a session that has ended. */
@@ -203,12 +208,40 @@ export class LockedFile {
   abandon(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#closeFile();
     try {
-      releaseLock(this.#lock);
+      try {
+        this.#closeFile();
+      } finally {
+        releaseLock(this.#lock);
+      }
     } catch {
       // The place is broken, and the caller is about to hear of it. The lock is stale in 60 s.
     }
+  }
+
+  /**
+   * For a file whose lock was taken over once. Somebody may then have lost his lock to the late
+   * release of a former holder, and be at work on this very file without knowing; his mark says so.
+   * Then we leave it to him and go on in a copy.
+   */
+  #enterWarily(id: string): void {
+    const found = this.#found;
+    if (this.#fd === undefined || !isRecord(found)) return;
+    if (found.mark !== wary) {
+      moveToNewInode(this.#lock);
+      closeSync(this.#fd);
+      this.#fd = openSession(this.file, constants.O_RDWR);
+      if (this.#fd === undefined) throw lockLost(lockFile(this.file));
+    }
+    this.#isWary = true;
+    this.#mark(this.#fd);
+    this.confirm();
+    this.#found = readOpen(this.#fd, this.file, id);
+  }
+
+  #mark(fd: number): void {
+    this.#isMarked = true;
+    writeMark(fd, this.#lock.token);
   }
 
   /** Overwrites the slot that nobody reads. Whether that could be done. */
@@ -228,13 +261,17 @@ export class LockedFile {
   }
 
   #writeAnew(version: Version, touched: number): void {
-    const bytes = layOut(version);
-    const fd = publish(this.#lock, bytes, touched, this.#durability);
-    this.#closeFile();
+    if (this.#fd !== undefined && !this.#isMarked) this.#mark(this.#fd);
+    const mark = this.#isWary ? this.#lock.token : unmarked;
+    const bytes = layOut(version, mark);
+    const place = this.#fd === undefined ? "new" : "over";
+    const fd = publish(this.#lock, bytes, touched, this.#durability, place);
+    if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = fd;
+    this.#isMarked = this.#isWary;
     const hasTtl = sizeSaysTtl(bytes.length);
     const capacity = capacityOf(bytes.length);
-    this.#found = { capacity, hasTtl, current: version, spare: 1, touched, data: undefined };
+    this.#found = { capacity, hasTtl, mark, current: version, spare: 1, touched, data: undefined };
   }
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
@@ -272,9 +309,20 @@ export class LockedFile {
   }
 
   #closeFile(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    const fd = this.#fd;
+    if (fd === undefined) return;
     this.#fd = undefined;
+    try {
+      if (this.#isMarked) writeMark(fd, this.#isWary ? wary : unmarked);
+    } finally {
+      this.#isMarked = false;
+      closeSync(fd);
+    }
   }
+}
+
+function isRecord(found: Snapshot | "damaged" | undefined): found is Snapshot {
+  return typeof found === "object";
 }
 
 /** Gives a file that was moved away its name again, unless the name has been taken. */

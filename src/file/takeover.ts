@@ -1,10 +1,18 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
-import { type BigIntStats, closeSync, fstatSync, linkSync, lstatSync, writeSync } from "node:fs";
-import { errno, placeFailed } from "../core/error.ts";
+import { type BigIntStats, closeSync, fstatSync, lstatSync, writeSync } from "node:fs";
+import { placeFailed } from "../core/error.ts";
+import { storyBytes, storyOf, tokenIn } from "./holder.ts";
 import { createFile, inodeOf, type Lock, newToken, statLock, unlinkIfThere } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
-import { moveToNewInode, openIfThere, readAll, renameIfThere } from "./publish.ts";
+import {
+  linkIfAbsent,
+  moveToNewInode,
+  openIfThere,
+  readAll,
+  renameIfThere,
+  revoke,
+} from "./publish.ts";
 
 /** Which lock this is, and that its holder has given no sign of life since. */
 export function incarnationOf(stats: BigIntStats): string {
@@ -12,30 +20,30 @@ export function incarnationOf(stats: BigIntStats): string {
 }
 
 /**
- * Our lock in the place of the stale one `held`; `undefined` when another one is at it, or it is
- * not stale after all. `isStale` judges by a moment that the file system's own clock has given, in
- * milliseconds.
+ * Whether the holder of a lock is given up: by the lock's mtime and by what stands in it. `nowMs` is
+ * a moment that the file system's own clock has given, in milliseconds.
  */
-export function takeOver(
-  file: string,
-  held: BigIntStats,
-  isStale: (mtimeMs: number, nowMs: number) => boolean,
-): Lock | undefined {
+export type Judge = (mtimeMs: number, nowMs: number, story: string) => boolean;
+
+/**
+ * Our lock in the place of `held`, whose holder is given up; `undefined` when another one is at it,
+ * or it is not given up after all.
+ */
+export function takeOver(file: string, held: BigIntStats, isGivenUp: Judge): Lock | undefined {
   const token = newToken();
   const take = companionFile(file, token, "take");
   let fd: number | undefined;
   try {
     const made = createFile(take);
     fd = made.fd;
-    writeSync(fd, token, 0, "latin1");
-    const mine = { file, fd, inode: inodeOf(made.stats), token };
+    writeSync(fd, storyOf(token), 0, "latin1");
+    const mine: Lock = { file, fd, inode: inodeOf(made.stats), token, isTaken: true };
     const now = Number(fstatSync(fd, { bigint: true }).mtimeMs);
-    const isOld = (mtimeMs: number): boolean => isStale(mtimeMs, now);
-    if (isOld(Number(held.mtimeMs)) && inherit(mine, take, held, isOld)) {
-      fd = undefined; // the lock's, from now on
-      return mine;
-    }
-    return undefined;
+    const isOver = (mtimeMs: bigint, story: string): boolean =>
+      isGivenUp(Number(mtimeMs), now, story);
+    if (!inherit(mine, take, held, isOver)) return undefined;
+    fd = undefined; // the lock's, from now on
+    return mine;
   } catch (error) {
     throw placeFailed("take over the lock of", file, error);
   } finally {
@@ -46,18 +54,17 @@ export function takeOver(
   }
 }
 
+type IsOver = (mtimeMs: bigint, story: string) => boolean;
+
 /** Puts our lock, which is ready at `take`, in the place of `held`. Whether it came to that. */
-function inherit(
-  lock: Lock,
-  take: string,
-  held: BigIntStats,
-  isStale: (mtimeMs: number) => boolean,
-): boolean {
+function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): boolean {
   const { file } = lock;
-  const holder = openIfThere(lockFile(file));
+  const holder = openIfThere(lockFile(file)); // as long as it is open no other lock has its inode
   if (holder === undefined) return false;
   try {
-    const claims = claim(file, take, incarnationOf(held), isStale);
+    const story = storyIn(holder);
+    if (!isOver(held.mtimeMs, story)) return false;
+    const claims = claim(file, take, incarnationOf(held), isOver);
     if (claims === undefined) return false;
     // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our
     // rename will find nothing.
@@ -68,10 +75,8 @@ function inherit(
     }
     if (!renameIfThere(take, lockFile(file))) return false; // our claims stay: our own heir builds on them
     claims.forEach(unlinkIfThere);
-    // Only now: what the holder has noted before we replaced its lock is all that it can still act
-    // on.
-    const token = tokenIn(holder);
-    if (token !== undefined) unlinkIfThere(companionFile(file, token, "new"));
+    // Only now: a new session that the holder has not put at its name yet never gets there.
+    revoke(file, tokenIn(story) ?? "");
     // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
     // still write. The next one tries again in 60 s.
     moveToNewInode(lock);
@@ -89,45 +94,42 @@ function claim(
   file: string,
   take: string,
   incarnation: string,
-  isStale: (mtimeMs: number) => boolean,
+  isOver: IsOver,
 ): string[] | undefined {
   const claims: string[] = [];
-  for (let ancestor = incarnation; ;) {
+  let ancestor = incarnation;
+  for (let tries = 0; tries < maxTries; tries++) {
     const heir = companionFile(file, ancestor, "heir");
-    if (linkIfAbsent(take, heir)) return [...claims, heir];
+    const isHeir = linkIfAbsent(take, heir);
+    if (isHeir === true) return [...claims, heir];
+    if (isHeir === undefined) return undefined; // somebody is our own heir
     const rival = lstatSync(heir, { bigint: true, throwIfNoEntry: false });
     if (rival === undefined) continue;
-    if (!isStale(Number(rival.mtimeMs))) return undefined;
-    const token = tokenAt(heir);
+    const story = storyAt(heir);
+    if (story === undefined || !isOver(rival.mtimeMs, story)) return undefined;
+    const token = tokenIn(story);
     if (token === undefined) return undefined; // half made; `clean` collects it
     unlinkIfThere(companionFile(file, token, "take"));
     claims.push(heir);
     ancestor = token;
   }
+  return undefined;
 }
 
-function linkIfAbsent(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (errno(error) === "EEXIST") return false;
-    throw error;
-  }
-}
+// Each try is somebody else's who went on: more of them than this are not there.
+const maxTries = 1000;
 
-/** The token in the file `path`; `undefined` when there is none, or no file. */
-export function tokenAt(path: string): string | undefined {
+/** What stands in the lock `path`; `undefined` when there is none. */
+export function storyAt(path: string): string | undefined {
   const fd = openIfThere(path);
   if (fd === undefined) return undefined;
   try {
-    return tokenIn(fd);
+    return storyIn(fd);
   } finally {
     closeSync(fd);
   }
 }
 
-// A neighbour's lock may hold anything; what is not a token of ours names no file of ours.
-function tokenIn(fd: number): string | undefined {
-  return /^[0-9a-f]{32}$/.exec(readAll(fd, 64).toString("latin1"))?.[0];
+function storyIn(fd: number): string {
+  return readAll(fd, storyBytes).toString("latin1");
 }

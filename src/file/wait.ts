@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lockTimeout, notAFile } from "../core/error.ts";
 import { type Lock, statLock, tryLock } from "./lock.ts";
 import { lockFile } from "./names.ts";
-import { incarnationOf, takeOver } from "./takeover.ts";
+import { isGone } from "./holder.ts";
+import { incarnationOf, storyAt, takeOver } from "./takeover.ts";
 
 export interface WaitOptions {
   /** With `false`: no waiting. A stale lock is taken over all the same. */
@@ -30,7 +31,7 @@ export async function waitForLock(file: string, options: WaitOptions): Promise<L
     const held = watch.look();
     if (held === undefined) continue;
     if (watch.isSuspect(held, options.blocking)) {
-      const taken = takeOver(file, held, (mtimeMs, nowMs) => watch.isStale(mtimeMs, nowMs));
+      const taken = takeOver(file, held, (...evidence) => watch.isGivenUp(...evidence));
       if (taken) return taken;
     }
     if (!options.blocking) return undefined;
@@ -70,6 +71,7 @@ class Watch {
   readonly #staleMs: number;
   #incarnation = "";
   #since = 0;
+  #looks = 0;
   #skewMs = 0; // our clock less the file system's, once we know
 
   constructor(file: string, staleMs: number) {
@@ -85,24 +87,37 @@ class Watch {
     if (incarnationOf(stats) !== this.#incarnation) {
       this.#incarnation = incarnationOf(stats);
       this.#since = performance.now();
+      this.#looks = 0;
     }
+    this.#looks++;
     return stats;
   }
 
-  /** Whether the lock looks stale; if we can wait, whether it has been looking so for a second. */
+  /**
+   * Whether the lock looks as if its holder has given it up; if we can wait, whether it has been
+   * looking stale for a second.
+   */
   isSuspect(held: BigIntStats, patiently: boolean): boolean {
+    if (this.#isTimeToAsk(patiently) && isGone(storyAt(lockFile(this.#file)) ?? "")) return true;
     if (patiently && this.#seenMs() < Math.min(settleMs, this.#staleMs)) return false;
     const ageMs = Date.now() - this.#skewMs - Number(held.mtimeMs);
     return ageMs > this.#staleMs || this.#seenMs() > this.#staleMs;
   }
 
   /**
-   * Whether a lock of `mtimeMs` is stale at `nowMs`, both by the file system's clock. Or we have
-   * watched it for that long ourselves, unchanged: then it is, whatever any clock says.
+   * Whether the holder of a lock of `mtimeMs` is given up at `nowMs`, both by the file system's
+   * clock. Or we have watched it for that long ourselves, unchanged: then it is, whatever any clock
+   * says. Or its process is gone.
    */
-  isStale(mtimeMs: number, nowMs: number): boolean {
+  isGivenUp(mtimeMs: number, nowMs: number, story: string): boolean {
     this.#skewMs = Date.now() - nowMs;
-    return nowMs - mtimeMs > this.#staleMs || this.#seenMs() > this.#staleMs;
+    const isStale = nowMs - mtimeMs > this.#staleMs || this.#seenMs() > this.#staleMs;
+    return isStale || isGone(story);
+  }
+
+  // Most holders are alive and done in a millisecond; to find out costs thirty looks at the lock.
+  #isTimeToAsk(patiently: boolean): boolean {
+    return this.#looks % 16 === (patiently ? 0 : 1);
   }
 
   #seenMs(): number {
