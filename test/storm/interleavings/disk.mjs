@@ -3,8 +3,7 @@
 // calls can be tried from the same point.
 //
 // Nothing here knows of locks or records. It does what POSIX says, and where POSIX leaves a choice,
-// the harder one: a write longer than a few bytes is made in two halves, with anybody's call
-// between them.
+// the harder one: the write of a slot is made in two halves, with anybody's call between them.
 
 import { constants } from "node:fs";
 import { basename } from "node:path";
@@ -120,7 +119,7 @@ function write(disk, number, args) {
   const [offset, length] = isText ? [0, args[1].length] : [args[2], args[3]];
   const data = isText ? Buffer.from(args[1], args[3]) : args[1];
   const position = (isText ? args[2] : args[4]) ?? 0;
-  const count = length > 64 ? length >> 1 : length;
+  const count = length > 1500 ? length >> 1 : length;
   const bytes = Buffer.alloc(Math.max(old.length, position + count));
   old.copy(bytes);
   data.copy(bytes, position, offset, offset + count);

@@ -65,7 +65,8 @@ function step(made) {
     run.passed += result.passed;
     return Promise.resolve();
   }
-  if (result.error) throw Object.assign(new Error(`${result.error}: ${made.name}`), { code: result.error });
+  if (result.error)
+    throw Object.assign(new Error(`${result.error}: ${made.name}`), { code: result.error });
   if (result.stats) return stats(result.stats, made.args.at(-1)?.bigint === true);
   if (result.entries) {
     run.entries = [...result.entries];
@@ -118,7 +119,8 @@ class Past {
     if (this.call === undefined) this.outcome = outcome;
     else if (this.call.args[1] instanceof Uint8Array) {
       const [fd, bytes, ...rest] = this.call.args;
-      if (this.call.name === "writeSync") this.call = { ...this.call, args: [fd, Buffer.from(bytes), ...rest] };
+      if (this.call.name === "writeSync")
+        this.call = { ...this.call, args: [fd, Buffer.from(bytes), ...rest] };
     }
     return this;
   }
@@ -134,9 +136,14 @@ class Past {
   }
 }
 
-// What no other process can see happens together with the step before it.
-function isPrivate({ name }) {
-  return name === "closeSync";
+// What no other process can see happens together with the step before it: closing, and whatever is
+// done through its descriptor to a file that has not been linked or renamed to its place yet.
+function isPrivate({ name, path }) {
+  if (name === "closeSync") return true;
+  if (name === "sleep") return false;
+  if (path.endsWith(".new") || path.endsWith(".take"))
+    return name === "fstatSync" || name === "writeSync" || name === "futimesSync";
+  return name === "fstatSync" && path.endsWith(".lock");
 }
 
 /** Runs one program alone, from this disk on. Gives the disk and the outcome. */
@@ -162,7 +169,7 @@ export async function explore({ disk, programs, lies, crashes, check, look, limi
   const figures = { states: 0, ends: 0, pasts: 0, complete: true };
   const seen = new HashSet();
   const kinds = programs.map((start, process) => ({ process, start, count: 0 }));
-  const processes = await Promise.all([]);
+  const processes = [];
   for (const kind of kinds)
     processes.push({ past: await new Past(kind).ask(), watched: undefined, dead: false });
   const stack = [{ disk, processes, lies, crashes, trace: undefined }];
@@ -195,7 +202,9 @@ export async function explore({ disk, programs, lies, crashes, check, look, limi
 }
 
 async function expand(state, stack) {
-  const alive = state.processes.map((one, index) => ({ ...one, index })).filter(({ dead, past }) => !dead && past.call);
+  const alive = state.processes
+    .map((one, index) => ({ ...one, index }))
+    .filter(({ dead, past }) => !dead && past.call);
   let moves = 0;
   for (const one of alive) {
     const { past, index } = one;
@@ -237,14 +246,21 @@ async function stepOf(state, index) {
 async function wake(state, index, passed) {
   const one = state.processes[index];
   const past = await one.past.after({ passed });
-  const trace = { before: state.trace, index, made: { name: passed ? "believes it stale" : "wakes", path: "" } };
+  const trace = {
+    before: state.trace,
+    index,
+    made: { name: passed ? "believes it stale" : "wakes", path: "" },
+  };
   return next(state, index, { ...one, past }, state.disk, trace);
 }
 
 function crash(state, index) {
   const one = { ...state.processes[index], dead: true };
   const trace = { before: state.trace, index, made: { name: "dies", path: "" } };
-  return { ...next(state, index, one, closeAll(state.disk, index), trace), crashes: state.crashes - 1 };
+  return {
+    ...next(state, index, one, closeAll(state.disk, index), trace),
+    crashes: state.crashes - 1,
+  };
 }
 
 function next(state, index, one, disk, trace) {
@@ -262,7 +278,9 @@ function hasChanged(disk, { past, watched }) {
   const now = watch(disk, watched.path);
   if (now.lock === undefined || now.lock !== watched.lock) return true;
   // A reader who has seen a half-written record looks again a millisecond later; see `Math.random`.
-  return past.call.args[0] === 1 && (now.record !== watched.record || now.content !== watched.content);
+  return (
+    past.call.args[0] === 1 && (now.record !== watched.record || now.content !== watched.content)
+  );
 }
 
 const outcomeOf = ({ past, dead }) => past.outcome ?? { error: dead ? "died" : "stuck" };
@@ -280,9 +298,13 @@ function scheduleOf({ trace }) {
   const lines = [];
   for (let here = trace; here; here = here.before) {
     const { name, path, args } = here.made;
-    const to = name === "renameSync" || name === "linkSync" ? ` -> ${args[1].split("/").at(-1)}` : "";
-    const gave = here.result?.error ?? (here.result?.stats ? `inode ${here.result.stats.number}` : "");
-    lines.unshift(`${here.index}: ${name.replace("Sync", "")} ${path.split("/").at(-1)}${to} ${gave}`.trimEnd());
+    const to =
+      name === "renameSync" || name === "linkSync" ? ` -> ${args[1].split("/").at(-1)}` : "";
+    const gave =
+      here.result?.error ?? (here.result?.stats ? `inode ${here.result.stats.number}` : "");
+    lines.unshift(
+      `${here.index}: ${name.replace("Sync", "")} ${path.split("/").at(-1)}${to} ${gave}`.trimEnd(),
+    );
   }
   return lines;
 }
@@ -315,7 +337,8 @@ class HashSet {
   #grow() {
     const old = this.#slots;
     this.#slots = new Uint32Array(old.length * 2);
-    for (let at = 0; at < old.length; at += 2) if (old[at] || old[at + 1]) this.#put(old[at], old[at + 1]);
+    for (let at = 0; at < old.length; at += 2)
+      if (old[at] || old[at + 1]) this.#put(old[at], old[at + 1]);
   }
 }
 

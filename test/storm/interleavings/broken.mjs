@@ -1,0 +1,129 @@
+// interleavings/broken.mjs: the guards of the lock, each taken out in turn. With any of them gone,
+// a scenario must go wrong; a guard whose absence nothing shows would be one too many, or a
+// scenario too few.
+//
+// Imported with BROKEN=<name>, it changes the built file while it is being loaded.
+
+import { register } from "node:module";
+
+const nothing = "";
+
+/** What each one does wrong, where it shows, and as what. */
+export const broken = {
+  "the lock is not looked at again once the record is open": {
+    file: "session-file.js",
+    from: /if \(!isMine\(lock\)\)\s+throw lockLost\(lockFile\(lock\.file\)\);/,
+    to: nothing,
+    scenario: "2 updates, 2 lies, 1 death",
+  },
+  "an update is acknowledged whoever has the lock by then (verify before, not after)": {
+    file: "session-file.js",
+    from: /if \(!isReleased && this\.#wrote\)|if \(!releaseLock\(this\.#lock\) && this\.#wrote\)/,
+    to: "if (!releaseLock(this.#lock) && false)",
+    scenario: "2 updates, 2 lies, 1 death",
+  },
+  "the taker goes on in the same file (verify only)": {
+    file: "takeover.js",
+    from: "moveToNewInode(lock);",
+    to: nothing,
+    scenario: "2 updates, 2 lies, 1 death",
+  },
+  "whoever finds a lock stale replaces it (naive takeover)": {
+    file: "takeover.js",
+    from: "const claims = claim(file, take, incarnationOf(held), isOver);",
+    to: "const claims = [];",
+    scenario: "a dead lock, 3 takers",
+  },
+  "a release removes whatever lock is there": {
+    file: "lock.js",
+    from: "isMine(lock) && unlinkIfThere",
+    to: "unlinkIfThere",
+    scenario: "2 updates, 2 lies, 1 death",
+  },
+  "nobody leaves a mark": {
+    file: "session-file.js",
+    from: "if (isRecord(this.#found) && this.#found.mark !== unmarked)",
+    to: "if (false)",
+    scenario: "a late release, 2 updates",
+  },
+  "a mark is seen and not respected": {
+    file: "session-file.js",
+    from: "if (found.mark !== wary)",
+    to: "if (false)",
+    scenario: "a late release, 2 updates",
+  },
+  "a mark is left after reading": {
+    file: "session-file.js",
+    from: /(this\.#mark\(this\.#fd\);\s+this\.confirm\(\);\s+)this\.#found = readOpen\(this\.#fd, this\.file, id\);/,
+    to: "$1",
+    scenario: "a late release, 2 updates",
+  },
+  "a new file is put at its name by anybody who once had the lock": {
+    file: "publish.js",
+    from: 'unlinkIfThere(companionFile(file, mark, "new"));',
+    to: ";",
+    scenario: "grow, update, 2 lies, 1 death",
+  },
+  "a new session replaces what is there": {
+    file: "publish.js",
+    from: 'place === "over" ? renameIfThere : linkIfAbsent',
+    to: "renameIfThere",
+    scenario: "a late release, first updates",
+  },
+  "what replaces a file has the same name for all (pids of two containers)": {
+    file: "lock.js",
+    from: 'return randomBytes(16).toString("hex");',
+    to: 'return "1".repeat(32);',
+    scenario: "grow, update, 2 lies, 1 death",
+  },
+  "a short write counts as a write": {
+    file: "publish.js",
+    from: /for \(let done = 0; done < bytes\.length;\)/,
+    to: "for (let done = 0; done < 1;)",
+    scenario: "2 updates by file, 2 lies, 1 death",
+  },
+  "a session is removed without a tombstone": {
+    file: "handler.js",
+    from: "if (session.bury())",
+    to: "if (true)",
+    scenario: "remove, update update, 1 lie",
+  },
+  "a removed file is not looked at before it goes": {
+    file: "session-file.js",
+    from: "if (inodeOf(moved) !== inodeOf(fstatSync(this.#fd, { bigint: true })))",
+    to: "if (false)",
+    scenario: "remove, update update, 1 lie",
+  },
+  "a move is over when the new session is there": {
+    file: "move.js",
+    from: "pending: { from: oldId, token, touched }",
+    to: nothing,
+    scenario: "move, update, 1 lie, 1 death",
+  },
+  "a move that lost its lock looks who has won, and undoes its half": {
+    file: "move.js",
+    from: "from.bury(token, meta.id);",
+    to: "try { from.bury(token, meta.id); } catch (error) { if (to.bury()) to.unlink(); throw error; }",
+    scenario: "move, update, 2 lies",
+  },
+};
+
+if (process.env.BROKEN) {
+  const { file, from, to } = broken[process.env.BROKEN];
+  const hook = `
+    let change;
+    export const initialize = (given) => { change = given; };
+    export async function load(url, context, next) {
+      const loaded = await next(url, context);
+      if (!url.endsWith("/dist/file/" + change.file)) return loaded;
+      const source = String(loaded.source);
+      const from = change.isText ? change.from : new RegExp(change.from);
+      const replaced = source.replace(from, change.to);
+      if (replaced === source) throw new Error("nothing to break in " + url);
+      return { ...loaded, source: replaced };
+    }`;
+  const isText = typeof from === "string";
+  register(`data:text/javascript,${encodeURIComponent(hook)}`, {
+    data: { file, to, isText, from: isText ? from : from.source },
+  });
+}

@@ -1,0 +1,82 @@
+// What must hold in every state, and at the end of every order.
+
+import { contentOf } from "./disk.mjs";
+
+const { parseRecord } = await import(new URL("../../../dist/file/record.js", import.meta.url));
+
+const ids = ["a", "b", "c"];
+const sessions = new Map();
+
+/** What the file of `id` holds: a record, or `"damaged"`; `undefined` when there is none. */
+function recordIn(disk, id) {
+  const number = disk.names.get(`sess_${id}`);
+  if (number === undefined) return undefined;
+  const { content } = disk.inodes.get(number);
+  if (!sessions.has(content)) {
+    const parsed = parseRecord(contentOf(content));
+    const isWhole = parsed !== "damaged";
+    sessions.set(
+      content,
+      isWhole ? { ...parsed.current.meta, ...JSON.parse(parsed.current.text) } : parsed,
+    );
+  }
+  return sessions.get(content);
+}
+
+/** Every session that is one, with the names of those who have changed it, in order. */
+function liveIn(disk) {
+  return ids.flatMap((id) => {
+    const found = recordIn(disk, id);
+    if (found === undefined || found === "damaged" || found.gone !== undefined) return [];
+    if (found.pending && !hasArrived(disk, found.pending)) return [];
+    return [{ id, by: found.by }];
+  });
+}
+
+function hasArrived(disk, { from, token }) {
+  const old = recordIn(disk, from);
+  return old !== undefined && (old.gone ?? old.was) === token;
+}
+
+/** What is wrong in a state, or nothing. */
+export function look(disk) {
+  if (ids.some((id) => recordIn(disk, id) === "damaged")) return "torn";
+  if (liveIn(disk).length > 1) return "forked";
+  const owners = [...disk.names.keys()].filter((name) => name.startsWith("owner-"));
+  return owners.length > 1 ? "two owners" : undefined;
+}
+
+/** What is wrong at the end of an order in which the scenario's processes have come to `outcomes`. */
+export function judge({ does, start }, disk, outcomes, { lied }) {
+  const wrong = [];
+  const all = does.join(" ");
+  const [moves, removes, isLate] = ["move", "remove", "Late"].map((word) => all.includes(word));
+  const died = outcomes.some(({ error }) => error === "died");
+  const live = liveIn(disk);
+  const by = live.flatMap((session) => session.by);
+
+  outcomes.forEach(({ value, error }, process) => {
+    const what = does[process];
+    if (what.startsWith("releaseLate") || error === "died") return;
+    if (error === undefined) {
+      if (what === "remove" && value === true && live.length > 0 && !moves)
+        wrong.push("resurrected");
+      const changes = what.match(/update|move|grow/g) ?? [];
+      const found = by.filter((name) => name === String(process));
+      if (found.length < changes.length && !removes) wrong.push("lost an acknowledged write");
+      return;
+    }
+    const isExpected =
+      (error === "ERR_SESSION_LOCK_LOST" && (lied || died || isLate)) ||
+      (error === "ERR_SESSION_GONE" && (moves || (removes && live.length === 0)));
+    if (!isExpected) wrong.push(error);
+  });
+
+  const isNew = start === "new" && outcomes.every(({ error }) => error !== undefined);
+  if (live.length === 0 && !removes && !isNew) wrong.push("gone");
+  if (new Set(by).size < by.length && does.every((what) => !what.includes(" ")))
+    wrong.push("twice");
+  const companions = [...disk.names.keys()].filter((name) => name.includes("."));
+  if (companions.length > 0 && !lied && !died && !isLate) wrong.push("left something behind");
+  return wrong;
+}

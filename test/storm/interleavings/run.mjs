@@ -1,0 +1,101 @@
+// run.mjs <scenario> [states]: explores it, and prints what it found as JSON. With BROKEN=<guard>,
+// without that guard.
+
+import { linkSync, unlinkSync } from "node:fs";
+import "./broken.mjs";
+import { emptyDisk } from "./disk.mjs";
+import { directory, enterModel, explore, runAlone } from "./explore.mjs";
+import { judge, look } from "./judge.mjs";
+import { scenarios } from "./scenarios.mjs";
+
+enterModel();
+const { FileHandler } = await import("filesession");
+
+const handlers = new Map();
+const handlerOf = (process, durability = "process") => {
+  const key = `${process} ${durability}`;
+  if (!handlers.has(key))
+    handlers.set(key, new FileHandler({ fileDir: directory, lockTimeout: 1e12, durability }));
+  return handlers.get(key);
+};
+
+const add = (name) => (record) => ({ by: [...(record.data?.by ?? []), name] });
+const large = "x".repeat(3000);
+
+// What a process can do. Each leaves its name in the session.
+const doings = {
+  update: (handler, name) => handler.update("a", add(name)),
+  updateLate: (handler, name) => handler.update("a", async (record) => add(name)(record)),
+  updateMust: (handler, name) => handler.update("a", add(name), { mustExist: true }),
+  grow: (handler, name) => handler.update("a", (record) => ({ ...add(name)(record), large })),
+  remove: (handler) => handler.remove("a"),
+  touch: (handler) => handler.touch("a"),
+  moveB: (handler, name) => handler.update("b", add(name), { oldId: "a", mustExist: true }),
+  moveC: (handler, name) => handler.update("c", add(name), { oldId: "a", mustExist: true }),
+  updateB: (handler, name) => handler.update("b", add(name), { mustExist: true }),
+  moveBA: (handler, name) => handler.update("a", add(name), { oldId: "b", mustExist: true }),
+  own: async (handler, name) => {
+    if (!(await handler._acquireLock("a", false))) return;
+    try {
+      linkSync(`${directory}/sess_a`, `${directory}/owner-${name}`);
+      unlinkSync(`${directory}/owner-${name}`);
+    } finally {
+      await handler._releaseLock("a");
+    }
+  },
+  // The last step of somebody whose lock was taken over while he was about to give it back.
+  releaseLate: async () => unlinkSync(`${directory}/sess_a.lock`),
+  store: (handler, name) => handler.store("a", { by: [name] }),
+  read: (handler) => handler.retrieve("a", { blocking: false }),
+};
+
+/** The disk when this process has died with the lock. */
+async function leaveLocked(disk, process) {
+  const handler = handlerOf(process);
+  const left = await runAlone(disk, process, () => handler._acquireLock("a"));
+  await runAlone(left.disk, process, () => handler._releaseLock("a")); // in a world that is thrown away
+  const inodes = new Map(left.disk.inodes);
+  const number = left.disk.names.get("sess_a.lock");
+  inodes.set(number, { ...inodes.get(number), mtime: 0 });
+  return { ...left.disk, inodes };
+}
+
+/** The disk after somebody took a dead lock over, and gave it back. */
+async function onceTakenOver(disk) {
+  disk = await leaveLocked(await leaveLocked(disk, 8), 7);
+  const names = new Map(disk.names);
+  names.delete("sess_a.lock");
+  return { ...disk, names };
+}
+
+const [, , name, limit = "Infinity"] = process.argv;
+const scenario = scenarios[name];
+const { durability = "process", lies, crashes, does } = scenario;
+// The handlers look at their directory when they are made: nothing of that is part of a past.
+const setup = handlerOf(8, durability);
+does.forEach((_, process) => handlerOf(process, durability));
+handlerOf(7);
+handlerOf(8);
+let disk = emptyDisk;
+if (scenario.start !== "new")
+  ({ disk } = await runAlone(disk, 8, () => setup.store("a", { by: [] })));
+if (scenario.start === "dead lock") disk = await leaveLocked(disk, 8);
+if (scenario.start === "wary") disk = await onceTakenOver(disk);
+const programs = does.map((what, process) => async () => {
+  let last;
+  for (const one of what.split(" "))
+    last = await doings[one](handlerOf(process, durability), String(process));
+  return last;
+});
+const begun = process.hrtime.bigint();
+const found = await explore({
+  disk,
+  programs,
+  lies,
+  crashes,
+  check: (...end) => judge(scenario, ...end),
+  look,
+  limit: Number(limit),
+});
+const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+console.log(JSON.stringify({ name, ...found, seconds: Math.round(seconds * 10) / 10 }));
