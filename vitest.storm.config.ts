@@ -3,8 +3,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/storm/*.test.ts"],
-    globalSetup: "test/_build.ts",
-    testTimeout: process.env.STORM === "long" ? 2 * 3600_000 : 120_000,
+    globalSetup: "test/storm/_setup.ts",
+    fileParallelism: false, // a storm needs all processors there are
+    testTimeout: process.env.STORM === "long" ? 12 * 3600_000 : 120_000,
   },
 });
 

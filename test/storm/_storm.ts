@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** Everything is this many times as long with `STORM=long`. */
-export const scale: number = process.env.STORM === "long" ? 40 : 1;
+export const scale: number = process.env.STORM === "long" ? 50 : 1;
 
 export interface Storm {
   worker: "updater.mjs" | "mover.mjs";

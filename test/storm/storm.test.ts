@@ -7,12 +7,10 @@ import { describe, expect, it } from "vitest";
 import { FileHandler } from "../../src/index.ts";
 import { tempDir } from "../_dir.ts";
 import { start } from "../_process.ts";
+import { report } from "./_report.ts";
 import { rage, type Report, scale } from "./_storm.ts";
 
 const staleAfter = 0.3;
-
-const report = (name: string, figures: object): void =>
-  void process.stdout.write(`${name}: ${JSON.stringify(figures)}\n`);
 
 /**
  * Updates by 8 processes. `lost`: sessions that are behind what was acknowledged, or cannot be
@@ -45,8 +43,8 @@ async function updates(
     await reader.clean(1e6); // what the first has taken over, the second finds free
     expect(readdirSync(fileDir).toSorted()).toEqual(["sess_s0", "sess_s1", "sess_s2"]);
   }
-  const { acknowledged, twice, errors, kills, pauses } = storm;
-  report(`updates, ${handler}`, { acknowledged, kills, pauses, twice, lost, errors });
+  const { acknowledged, twice, kills, pauses } = storm;
+  report(2, `updates, ${handler}`, { acknowledged, kills, pauses, violations: twice + lost });
   return { ...storm, lost };
 }
 
@@ -89,7 +87,7 @@ describe("moves of one session by 6 processes that are killed and paused", () =>
       logDir,
     });
     const { acknowledged, kills, pauses, twice, errors } = storm;
-    report("moves, filesession", { acknowledged, kills, pauses, twice, errors });
+    report(2, "moves", { acknowledged, kills, pauses, violations: twice });
     const ids: string[] = [];
     for await (const id of handler.keys()) ids.push(id);
     expect(ids).toHaveLength(1);
@@ -123,7 +121,7 @@ async function herd(handler: string, rounds: number): Promise<{ several: number;
     if (owners > 1) outcome.several++;
     if (owners === 0) outcome.none++;
   }
-  report(`herd, ${handler}`, { rounds, ...outcome });
+  report(5, `herd, ${handler}`, { rounds, violations: outcome.several + outcome.none });
   return outcome;
 }
 
