@@ -113,6 +113,7 @@ export class LockedFile {
       if (!isMine(lock)) throw lockLost(lockFile(lock.file));
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
       if (isRecord(this.#found) && this.#found.mark !== unmarked) this.#enterWarily(id);
+      this.#ageIfEnded();
     } catch (error) {
       this.abandon();
       throw placeFailed("open", lock.file, error);
@@ -289,6 +290,13 @@ export class LockedFile {
     writeAll(fd, slot, slotOffset(found.spare, found.capacity));
     setTouched(fd, 0); // should we die here, every `clean` looks at it
     if (this.#durability !== "process") fsyncSync(fd);
+  }
+
+  // Whoever ended the session died before its mtime said so, and no `clean` would look at it.
+  #ageIfEnded(): void {
+    if (this.#fd === undefined || typeof this.#found !== "object") return;
+    const { touched, current } = this.#found;
+    if (current.meta.gone !== undefined && touched !== 0) setTouched(this.#fd, 0);
   }
 
   // A name cannot be unlinked on the condition that it still stands for a certain file. So the file
