@@ -1,28 +1,28 @@
-// mover.mjs <handler> <fileDir> <staleAfter> <log>: adds one to the one session there is, for ever,
-// moving it to a new id every other time.
+// mover.mjs <orders>: adds one to the one session there is, for ever, moving it to a new id every
+// other time, and logs what was acknowledged.
 
 import { randomUUID } from "node:crypto";
-import { openSync, writeSync } from "node:fs";
-import { openHandler } from "./handlers.mjs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { complain, dataOf, handler, log, now, numberIn, over } from "./_worker.mjs";
 
-const [name, fileDir, staleAfter, log] = process.argv.slice(2);
-const handler = openHandler(name, fileDir, Number(staleAfter));
-const out = openSync(log, "a");
-let isOver = false;
-process.once("SIGTERM", () => (isOver = true));
-const add = ({ data }) => ({ n: data.n + 1 });
+const add = ({ data }) => dataOf(numberIn(data) + 1, 10);
 
-while (!isOver)
+log("up", now());
+while (!over()) {
+  await nextTurn();
   for await (const id of handler.keys()) {
-    if (isOver) break;
-    const move = Math.random() < 0.5 ? { to: randomUUID(), oldId: id } : { to: id };
+    if (over()) break;
     try {
-      const { data } = await handler.update(move.to, add, {
-        oldId: move.oldId ?? id,
-        mustExist: true,
-      });
-      writeSync(out, `ack chain ${data.n}\n`);
+      const to = Math.random() < 0.5 ? randomUUID() : id;
+      const { data } = await handler.update(to, add, { oldId: id, mustExist: true });
+      log("ack", now(), "chain", data.n);
     } catch (error) {
-      writeSync(out, `error ${error.code ?? error.name}\n`);
+      complain(error);
     }
   }
+}
+for await (const id of handler.keys()) {
+  const begun = now();
+  const { data } = await handler.retrieve(id);
+  if (data !== undefined) log("end", begun, id, data.n);
+}

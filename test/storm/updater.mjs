@@ -1,31 +1,50 @@
-// updater.mjs <handler> <fileDir> <staleAfter> <log>: adds one to one of three sessions, for ever,
-// and logs what was acknowledged. One in three changes takes its time; one in seven makes the
-// session outgrow its file.
+// updater.mjs <orders>: adds one to its session, for ever, and logs what was acknowledged. One in
+// three changes takes its time; one in seven makes the session outgrow its file. One in four times
+// it reads, its own session or another.
 
-import { openSync, writeSync } from "node:fs";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { openHandler } from "./handlers.mjs";
+import {
+  complain,
+  dataOf,
+  descriptors,
+  handler,
+  log,
+  now,
+  numberIn,
+  orders,
+  over,
+} from "./_worker.mjs";
 
-const [name, fileDir, staleAfter, log] = process.argv.slice(2);
-const handler = openHandler(name, fileDir, Number(staleAfter));
-const out = openSync(log, "a");
-let isOver = false;
-process.once("SIGTERM", () => (isOver = true));
+const { session, sessions } = orders;
 
-for (let round = 0; !isOver; round++) {
-  const id = `s${Math.floor(Math.random() * 3)}`;
-  const pad = "x".repeat(round % 7 === 0 ? 3000 + Math.random() * 3000 : 10);
-  const add = ({ data }) => ({ n: (data?.n ?? 0) + 1, pad });
-  const addSlowly = async (record) => {
+async function add(round) {
+  const length = round % 7 === 0 ? Math.floor(3000 + Math.random() * 3000) : 10;
+  const change = ({ data }) => dataOf(numberIn(data) + 1, length);
+  const changeSlowly = async (record) => {
     await sleep(Math.random() * 2);
-    return add(record);
+    return change(record);
   };
-  await nextTurn(); // or no signal would ever be heard
+  const { data } = await handler.update(session, Math.random() < 0.3 ? changeSlowly : change);
+  log("ack", now(), session, data.n);
+}
+
+async function read(id, blocking) {
+  const begun = now();
+  const { data } = await handler.retrieve(id, { blocking });
+  log("read", begun, id, numberIn(data));
+}
+
+log("up", now());
+for (let round = 1; !over(); round++) {
+  await nextTurn();
   try {
-    const { data } = await handler.update(id, Math.random() < 0.3 ? addSlowly : add);
-    writeSync(out, `ack ${id} ${data.n}\n`);
+    if (round % 8 === 4) await read(session, true);
+    else if (round % 8 === 0) await read(sessions[round % sessions.length], false);
+    else await add(round);
   } catch (error) {
-    writeSync(out, `error ${error.code ?? error.name}\n`);
+    complain(error);
     await sleep(1);
   }
+  if (round % 50 === 0) log("open", now(), descriptors());
 }
+for (const id of sessions) await read(id, false).catch(complain);
