@@ -377,9 +377,13 @@ export class FileHandler implements Handler {
    */
   #live(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
     if (found === undefined || found === "damaged") return undefined;
-    const { gone, expires, pending } = found.current.meta;
+    const { id, gone, expires, pending } = found.current.meta;
     if (gone !== undefined || isPast(expires)) return undefined;
-    return pending === undefined || this.#hasArrived(pending) ? found : undefined;
+    if (pending === undefined || this.#hasArrived(pending)) return found;
+    // Or its mover has tidied up between our two looks: then the record is pending no more.
+    const now = readSession(this.#names.file(id), id);
+    const isSame = typeof now === "object" && now.current.meta.pending?.token === pending.token;
+    return isSame ? undefined : this.#live(now);
   }
 
   #hasArrived({ from, token }: NonNullable<Meta["pending"]>): boolean {
