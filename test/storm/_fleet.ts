@@ -1,0 +1,51 @@
+// Four servers on one directory, real processes, and visitors who send each request to any of them.
+
+import { Agent, request } from "node:http";
+import { fileURLToPath } from "node:url";
+import { start } from "../_process.ts";
+
+export type Sessions = "filesession" | "useSession" | "careless";
+
+export interface Answer {
+  status: number;
+  text: string;
+  /** The cookie it sets, `name=value`; with an empty value one that it takes back. */
+  cookie: string | undefined;
+}
+
+/** How a server is asked. */
+export type Server = (path: string, cookie?: string) => Promise<Answer>;
+
+const script = fileURLToPath(new URL("server.mjs", import.meta.url));
+
+/** One server for each of these majors of h3. They end with the test. */
+export async function startFleet(
+  majors: readonly (1 | 2)[],
+  sessions: Sessions,
+  fileDir: string,
+): Promise<Server[]> {
+  const agent = new Agent({ keepAlive: true });
+  const servers = majors.map((major) =>
+    start(process.execPath, [script, String(major), sessions, fileDir]),
+  );
+  const ports = await Promise.all(servers.map(({ line }) => line()));
+  return ports.map((port) => (path, cookie) => ask(agent, Number(port), path, cookie));
+}
+
+function ask(agent: Agent, port: number, path: string, cookie?: string): Promise<Answer> {
+  const headers = { host: `localhost:${port}`, ...(cookie !== undefined && { cookie }) };
+  return new Promise((resolve, reject) => {
+    const message = request({ agent, host: "127.0.0.1", port, path, headers }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const cookie = response.headers["set-cookie"]?.[0]?.split(";")[0];
+        resolve({ status: response.statusCode ?? 0, text, cookie });
+      });
+    });
+    message.on("error", reject);
+    message.end();
+  });
+}
