@@ -3,6 +3,8 @@
 // A message says what was tried, the value, and the way out. It never holds a token or session
 // data: an id is the hash of a token and may be shown.
 
+import { constants } from "node:os";
+
 /** The stable name of each way things go wrong. */
 export type SessionErrorCode =
   /** No place can be found for this id: empty, not a string, or too long. */
@@ -109,10 +111,19 @@ export function notAFile(path: string, cause?: unknown): SessionError {
 /** The place failed in the middle of `action`. An error that is one of ours says so itself already. */
 export function placeFailed(action: string, file: string, cause: unknown): SessionError {
   if (cause instanceof SessionError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = isQuota(cause) ? "EDQUOT: disk quota exceeded" : messageOf(cause);
   return new SessionError("ERR_SESSION_DIR", `Cannot ${action} session file ${file}: ${why}`, {
     cause,
   });
+}
+
+// libuv has no word for it: "Unknown system error -122".
+function isQuota(cause: unknown): boolean {
+  return cause instanceof Error && "errno" in cause && cause.errno === -constants.errno.EDQUOT;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function lockTimeout(lockFile: string, seconds: number): SessionError {
