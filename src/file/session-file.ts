@@ -160,13 +160,16 @@ export class LockedFile {
     return true;
   }
 
-  /** Removes the file of a session that has ended. */
+  /**
+   * Removes the file of a session that has ended, if that can be done: a full disk may have no room
+   * for the name it is moved to. It is a miss either way, and `clean` tries again.
+   */
   unlink(): void {
     try {
       this.#vacate("gone", unlinkIfThere);
       if (this.#durability === "full") syncDirectory(this.file);
-    } catch (error) {
-      throw placeFailed("remove", this.file, error);
+    } catch {
+      // see above
     }
   }
 

@@ -1,0 +1,35 @@
+// What a test may need of the machine it runs on.
+
+import { spawnSync } from "node:child_process";
+
+/** How to get each of them. */
+const ways = {
+  mount: "run as root, where mounting is allowed",
+  root: "run as root",
+  "mkfs.ext4": "apt-get install e2fsprogs",
+  "mkfs.btrfs": "apt-get install btrfs-progs",
+  python3: "apt-get install python3",
+};
+
+export type Need = keyof typeof ways;
+
+/**
+ * Whether this machine has all of them, for `describe.runIf`. What is missing is said in one line;
+ * with `CI=true` nothing is skipped: it throws.
+ */
+export function has(...needs: Need[]): boolean {
+  const missing = needs.filter((need) => !isThere(need));
+  if (missing.length === 0) return true;
+  const lines = missing.map((need) => `skipped: needs ${need}: ${ways[need]}`).join("\n");
+  if (process.env.CI === "true") throw new Error(lines);
+  process.stdout.write(`${lines}\n`);
+  return false;
+}
+
+function isThere(need: Need): boolean {
+  if (need === "root") return process.getuid?.() === 0;
+  // In a mount namespace of its own, so that the try leaves nothing behind.
+  const [command, ...args] =
+    need === "mount" ? ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"] : [need, "-V"];
+  return spawnSync(String(command), args).status === 0;
+}
