@@ -437,6 +437,14 @@ describe("touch", () => {
 });
 
 describe("clean", () => {
+  it("goes past what it cannot lock, and says so when the rest is done", async () => {
+    const handler = fileHandler();
+    for (const id of "abcde") await handler.store(id, 1);
+    mkdirSync(handler._lockFile("c"));
+    await expect(handler.clean(0)).rejects.toMatchObject({ code: "ERR_SESSION_DIR" });
+    expect(readdirSync(dir).toSorted()).toEqual(["sess_c", "sess_c.lock"]);
+  });
+
   it("touches no file that is not ours", async () => {
     const handler = fileHandler();
     await handler.store("a", 1);

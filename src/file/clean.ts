@@ -29,7 +29,10 @@ const damagedKept = 16;
 // Every so many files somebody who watches is told.
 const progressEvery = 1000;
 
-/** Goes once through the directory. */
+/**
+ * Goes once through the directory. What fails for one file is thrown when all the others are done:
+ * on a full disk, what can be removed makes room for the rest.
+ */
 export async function cleanDirectory(
   names: Names,
   cleaning: Cleaning,
@@ -37,26 +40,33 @@ export async function cleanDirectory(
 ): Promise<CleanResult> {
   const result: CleanResult = { removed: 0, kept: 0, skipped: 0 };
   const damaged: { path: string; since: number }[] = [];
+  let failure: { error: unknown } | undefined;
   signal?.throwIfAborted();
   for await (const entry of entriesIn(names.fileDir)) {
     signal?.throwIfAborted();
     if (!entry.isFile()) continue;
     const path = join(names.fileDir, entry.name);
     const id = names.idOf(entry.name);
-    if (id === undefined) {
-      await collect(names, path, entry.name, cleaning, damaged);
+    try {
+      if (id === undefined) {
+        await collect(names, path, entry.name, cleaning, damaged);
+        continue;
+      }
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) continue;
+      const outcome = isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
+      result[outcome === "busy" ? "skipped" : outcome]++;
+    } catch (error) {
+      failure ??= { error };
       continue;
     }
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) continue;
-    const outcome = isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
-    result[outcome === "busy" ? "skipped" : outcome]++;
     if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
       onProgress?.({ ...result });
   }
   damaged.sort((a, b) => b.since - a.since);
   for (const { path } of damaged.slice(damagedKept)) unlinkIfThere(path);
   onProgress?.({ ...result });
+  if (failure) throw failure.error;
   return result;
 }
 
