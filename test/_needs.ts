@@ -8,6 +8,7 @@ const ways = {
   root: "run as root",
   "mkfs.ext4": "apt-get install e2fsprogs",
   "mkfs.btrfs": "apt-get install btrfs-progs",
+  prlimit: "apt-get install util-linux",
   python3: "apt-get install python3",
 };
 

@@ -1,9 +1,26 @@
 // The directory that holds the sessions: made, resolved once, and checked before the first request
 // needs it.
+//
+// A disk that is unmounted leaves an empty directory, or none: every session would be a miss, and
+// what is stored would be hidden when the disk is back. So it is noted which disk a directory is
+// on, by its device number. A disk that is mounted again may have another number, and is known by
+// what is on it.
 
-import { accessSync, chmodSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  opendirSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
-import { badDir, errno } from "../core/error.ts";
+import { badDir, errno, SessionError } from "../core/error.ts";
+
+/** The disk each directory was on when this process opened it first. */
+const disks = new Map<string, number>();
 
 /**
  * The full name of `fileDir`, which is a directory we can read and write. A missing one is made,
@@ -15,12 +32,42 @@ export function openDirectory(fileDir: string): string {
   makeDirectory(path);
   try {
     const real = realpathSync(path);
-    if (!statSync(real).isDirectory())
+    const stats = statSync(real);
+    if (!stats.isDirectory())
       throw badDir(path, "it is not a directory. Name another `fileDir`, or move that file away");
     accessSync(real, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (disks.has(real)) confirmDirectory(real);
+    else disks.set(real, stats.dev);
     return real;
   } catch (error) {
     throw explain(path, error);
+  }
+}
+
+/**
+ * Throws `ERR_SESSION_DIR` unless the directory is there, on the disk it was on: only then does a
+ * file that is `missing` mean that there is no session.
+ */
+export function confirmDirectory(path: string, missing?: unknown): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw badDir(path, "it has been removed", missing);
+  if (stats.dev === disks.get(path)) return;
+  if (!holdsSessions(path)) throw badDir(path, isGone, missing);
+  disks.set(path, stats.dev);
+}
+
+const isGone =
+  "its disk is not there any more. Mount it again, or restart if the sessions are to begin anew";
+
+// A lock may be there without its disk, and has a dot in its name.
+function holdsSessions(path: string): boolean {
+  const directory = opendirSync(path);
+  try {
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync())
+      if (!entry.name.includes(".")) return true;
+    return false;
+  } finally {
+    directory.closeSync();
   }
 }
 
@@ -51,6 +98,7 @@ function make(path: string): "made" | "there" | "no parent" {
 }
 
 function explain(path: string, error: unknown): unknown {
+  if (error instanceof SessionError) return error;
   switch (errno(error)) {
     case "EEXIST":
     case "ENOTDIR":

@@ -2,8 +2,9 @@
 
 import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { badDir, errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
+import { errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
 import { type Pickled, unpickle } from "../core/pickle.ts";
+import { confirmDirectory } from "./directory.ts";
 import {
   inodeOf,
   isMine,
@@ -353,9 +354,9 @@ function openSession(file: string, access: number): number | undefined {
     return openSync(file, access | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     if (errno(error) === "ENOENT") {
-      // A miss only if the directory is there: a vanished disk logs nobody out.
-      if (lstatSync(dirname(file), { throwIfNoEntry: false })) return undefined;
-      throw badDir(dirname(file), "it has been removed", error);
+      // A vanished disk logs nobody out.
+      confirmDirectory(dirname(file), error);
+      return undefined;
     }
     if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
       throw notAFile(file, error);
