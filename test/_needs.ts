@@ -21,9 +21,9 @@ export type Need = keyof typeof ways;
 export function has(...needs: Need[]): boolean {
   const missing = needs.filter((need) => !isThere(need));
   if (missing.length === 0) return true;
-  const lines = missing.map((need) => `skipped: needs ${need}: ${ways[need]}`).join("\n");
-  if (process.env.CI === "true") throw new Error(lines);
-  process.stdout.write(`${lines}\n`);
+  const line = `needs ${missing.map((need) => `${need} (${ways[need]})`).join(", ")}`;
+  if (process.env.CI === "true") throw new Error(line);
+  process.stdout.write(`skipped: ${line}\n`);
   return false;
 }
 
