@@ -60,6 +60,12 @@ const signsOfLifePerLimit = 4;
  */
 const secondLooks = 10;
 
+// What a slot can hold, less what else stands in it.
+const maxMaxBytes = 99_000_000;
+
+/** An address has 45 characters at most; what else people put there is to fit into the record. */
+const maxIpLength = 1024;
+
 /**
  * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside
  * it.
@@ -95,8 +101,8 @@ export class FileHandler implements Handler {
       throw badOption("filePrefix", filePrefix, "up to 64 letters, digits, `_` or `-`");
     if (!["process", "file", "full"].includes(durability))
       throw badOption("durability", durability, "'process', 'file' or 'full'");
-    if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > 99_999_999)
-      throw badOption("maxBytes", maxBytes, "a whole number of bytes from 1 to 99999999");
+    if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > maxMaxBytes)
+      throw badOption("maxBytes", maxBytes, `a whole number of bytes from 1 to ${maxMaxBytes}`);
     this.#lockTimeout = seconds("lockTimeout", lockTimeout);
     this.#staleMs = 1000 * seconds("staleAfter", staleAfter);
     this.#durability = durability;
@@ -274,6 +280,8 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const { oldId = id, mustExist = false, ip } = options;
     const ttlMs = options.ttl === undefined ? undefined : 1000 * seconds("ttl", options.ttl);
+    if (ip !== undefined && (typeof ip !== "string" || ip.length > maxIpLength))
+      throw badOption("ip", String(ip).slice(0, 64), `an address, or '' for an unknown one`);
     const place = this.#place(id);
     const oldPlace = this.#place(oldId);
 

@@ -13,9 +13,13 @@
 // ends of the slot because a write that was cut off leaves a new beginning and an old end, and
 // damage does not:
 //
-//   checksum right (by either end)              the slot is whole; the higher sequence number is the session
-//   wrong, and the ends differ                  the write was cut off: it was never acknowledged, the other slot is the session
-//   wrong, and the ends agree or are unreadable damage: the record is not used, not even its other slot, which is older
+//   checksum right (by either end)   the slot is whole; the higher sequence number is the session
+//   wrong, and the ends differ       the write was cut off: it was never acknowledged, the other slot is the session
+//   anything else                    damage: the record is not used, not even its other slot, which is older
+//
+// Writers leave sequence numbers that follow each other, from 1 in a new file. What does not follow is damage too: after a
+// power cut any sector may be of any write since the last that reached the disk, and without this a
+// record could go back behind the version that had long been there.
 //
 // The first line says how large a slot is, and so does the size of the file: if they differ it was
 // cut off. The mark is 32 characters that say whether somebody may be at work on this very file; it
@@ -73,16 +77,24 @@ const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a
 const space = 0x20;
 const newline = 0x0a;
 const blockBytes = 4096;
+const maxCapacity = 99_999_999; // eight digits in the title
+
+/** No record file is larger. */
+export const maxRecordBytes: number = titleBytes + 2 * maxCapacity + 1;
 
 /**
- * The bytes of a new record file with `version` in its first slot. It has an eighth of its size to
+ * The bytes of a new record file with `version`, its number 1, in the first slot. It has an eighth of its size to
  * grow.
  */
 export function layOut(version: Version, mark: string = unmarked): Buffer {
   const wanted = slotBytes(version);
+  if (wanted > maxCapacity) throw new RangeError(`${wanted} bytes are more than a slot can have`);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
-  const capacity = (Math.ceil(fileBytes / blockBytes) * blockBytes - titleBytes) >> 1;
+  const capacity = Math.min(
+    (Math.ceil(fileBytes / blockBytes) * blockBytes - titleBytes) >> 1,
+    maxCapacity,
+  );
   const end = slotOffset(2, capacity);
   const bytes = Buffer.alloc(end + (version.meta.expires === undefined ? 0 : 1), space);
   bytes.write(`${title(capacity)}${mark}\n`, "latin1");
@@ -124,11 +136,9 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   if (mark === undefined) return "damaged";
   const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
   const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));
-  if (first === "damaged" || second === "damaged") return "damaged";
-  if (first === undefined && second === undefined) return "damaged";
-  const spare = second === undefined || (first !== undefined && first.seq > second.seq) ? 1 : 0;
-  const current = spare === 1 ? first : second;
-  if (current === undefined) return "damaged";
+  const spare = isVersion(second) && !(isVersion(first) && first.seq > second.seq) ? 0 : 1;
+  const [current, other] = spare === 1 ? [first, second] : [second, first];
+  if (!isVersion(current) || !isBeside(current, other)) return "damaged";
   return { capacity, hasTtl: sizeSaysTtl(bytes.length), mark, current, spare };
 }
 
@@ -137,6 +147,15 @@ export function markIn(bytes: Buffer): string | undefined {
   const line = bytes.toString("latin1", 0, titleBytes);
   const isTitle = line.startsWith(title(capacityOf(bytes.length))) && line.endsWith("\n");
   return isTitle ? line.slice(markOffset, -1) : undefined;
+}
+
+/** Whether a writer leaves `other` beside the version that is the session. */
+function isBeside(current: Version, other: Slot): boolean {
+  if (other === "blank") return current.seq === 1;
+  if (other === "damaged") return false;
+  if (isVersion(other)) return other.seq === current.seq - 1 && other.meta.id === current.meta.id;
+  const { cutOff, over } = other;
+  return cutOff === current.seq + 1 && over === current.seq - 1;
 }
 
 function title(capacity: number): string {
@@ -165,8 +184,17 @@ function parseHead(bytes: Buffer, offset: number): Head | undefined {
   };
 }
 
-/** The version in a slot; `undefined` when it holds none: it is blank, or its write was cut off. */
-function parseSlot(slot: Buffer): Version | "damaged" | undefined {
+/**
+ * What is in a slot: a version; or the write of number `cutOff` that was cut off, `over` what was
+ * there before, 0 for nothing.
+ */
+type Slot = Version | { cutOff: number; over: number } | "blank" | "damaged";
+
+function isVersion(slot: Slot): slot is Version {
+  return typeof slot === "object" && "seq" in slot;
+}
+
+function parseSlot(slot: Buffer): Slot {
   const head = parseHead(slot, 0);
   const end = slot.length - headBytes;
   if (head && matches(slot, head, slot.subarray(9, headBytes))) return versionIn(slot, head);
@@ -176,11 +204,13 @@ function parseSlot(slot: Buffer): Version | "damaged" | undefined {
     words[words.length - 1] = space;
     if (matches(slot, tail, words)) return versionIn(slot, tail);
   }
-  const blankTail = isBlank(slot.subarray(end));
-  if (head === undefined)
-    return blankTail && isBlank(slot.subarray(0, headBytes)) ? undefined : "damaged";
-  if (tail === undefined) return blankTail ? undefined : "damaged";
-  return slot.compare(slot, end, end + 39, 0, 39) === 0 ? "damaged" : undefined;
+  // Cut off in the first words, or not even begun.
+  if (isBlank(slot.subarray(headBytes))) return "blank";
+  if (head === undefined) return "damaged";
+  if (tail) return { cutOff: head.seq, over: tail.seq };
+  // Over nothing: then there is nothing where the version would have ended.
+  const rest = slot.subarray(headBytes + head.metaBytes + 1 + head.dataBytes);
+  return isBlank(rest) ? { cutOff: head.seq, over: 0 } : "damaged";
 }
 
 function matches(slot: Buffer, head: Head, words: Buffer): boolean {
@@ -229,9 +259,9 @@ function isPending(pending: unknown): pending is NonNullable<Meta["pending"]> {
 }
 
 function isBlank(bytes: Buffer): boolean {
-  for (let index = 0; index < bytes.length - 1; index++) if (bytes[index] !== space) return false;
-  const last = bytes[bytes.length - 1];
-  return last === space || last === newline;
+  const last = bytes.length - 1;
+  if (bytes[0] !== space || bytes[last] !== newline) return false;
+  return bytes.compare(bytes, 1, last, 0, last - 1) === 0; // each byte is as the one before
 }
 
 function slotBytes(version: Version): number {

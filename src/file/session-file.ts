@@ -30,6 +30,7 @@ import {
   capacityOf,
   type Contents,
   layOut,
+  maxRecordBytes,
   type Meta,
   parseRecord,
   sizeSaysTtl,
@@ -133,10 +134,9 @@ export class LockedFile {
   write(meta: Meta, pickled: Pickled, touched: number): void {
     try {
       if (this.#found === "damaged") this.setAside();
-      const seq = (typeof this.#found === "object" ? this.#found.current.seq : 0) + 1;
       const { encoding, text } = pickled;
-      const version: Version = { seq, meta, encoding, text };
-      if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
+      const version = { meta, encoding, text };
+      if (!this.#writeInPlace(version, touched)) this.#writeAnew({ seq: 1, ...version }, touched);
       this.#wrote = true;
     } catch (error) {
       throw placeFailed("store", this.file, error);
@@ -250,13 +250,14 @@ export class LockedFile {
   }
 
   /** Overwrites the slot that nobody reads. Whether that could be done. */
-  #writeInPlace(version: Version, touched: number): boolean {
+  #writeInPlace(next: Omit<Version, "seq">, touched: number): boolean {
     const found = this.#found;
     if (this.#durability !== "process") return false; // old or new for every process, but not after a power cut
     if (this.#fd === undefined || found === undefined || found === "damaged") return false;
     // Whoever buried the session may be about to remove this very inode.
     if (found.current.meta.gone !== undefined) return false;
-    if (found.hasTtl !== (version.meta.expires !== undefined)) return false;
+    if (found.hasTtl !== (next.meta.expires !== undefined)) return false;
+    const version: Version = { seq: found.current.seq + 1, ...next };
     const slot = slotWith(version, found.capacity);
     if (slot === undefined) return false;
     writeAll(this.#fd, slot, slotOffset(found.spare, found.capacity));
@@ -368,7 +369,7 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw notAFile(file);
-    const contents = parseRecord(readAll(fd, stats.size));
+    const contents = readContents(fd, stats.size);
     // A record that was copied or renamed onto another session's name.
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
     const data = unpickled(contents.current);
@@ -381,6 +382,17 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     return { ...contents, touched, data: data.value };
   } catch (error) {
     throw placeFailed("read", file, error);
+  }
+}
+
+// What seems damaged may be two writes in the time of one read. Then the next read gives other bytes.
+function readContents(fd: number, size: number): Contents | "damaged" {
+  if (size > maxRecordBytes) return "damaged"; // a gigabyte of zeros is not worth the memory
+  for (let before: Buffer | undefined; ;) {
+    const bytes = readAll(fd, size);
+    const contents = parseRecord(bytes);
+    if (contents !== "damaged" || before?.equals(bytes)) return contents;
+    before = bytes;
   }
 }
 
