@@ -29,6 +29,8 @@ export class Names {
   file(id: string): string {
     if (typeof id !== "string") throw badId(id, "an id is a string");
     if (id === "") throw badId(id, "an id has at least one character");
+    if (id.length > maxNameBytes)
+      throw badId(id, `it has ${id.length} characters, and ${maxNameBytes} are the most`);
     const name = this.filePrefix + (plainId.test(id) ? id : encode(id));
     if (name.length > maxNameBytes)
       throw badId(
