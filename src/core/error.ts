@@ -149,11 +149,11 @@ export function gone(id: string): SessionError {
   );
 }
 
-export function badData(path: string, why: string): SessionError {
-  return new SessionError("ERR_SESSION_DATA", `Cannot store ${path}: ${why}`);
+export function badData(path: string, why: string, cause?: unknown): SessionError {
+  return new SessionError("ERR_SESSION_DATA", `Cannot store ${path}: ${why}`, { cause });
 }
 
-export function tooLarge(bytes: number, maxBytes: number): SessionError {
+export function tooLarge(bytes: number | string, maxBytes: number): SessionError {
   return new SessionError(
     "ERR_SESSION_TOO_LARGE",
     `Cannot store session: it has ${bytes} bytes, and \`maxBytes\` is ${maxBytes}. The session is as it was before`,

@@ -9,7 +9,7 @@
 
 import { types } from "node:util";
 import { parse, stringify } from "devalue";
-import { badData } from "./error.ts";
+import { badData, SessionError, tooLarge } from "./error.ts";
 
 /** How a text was made: `json`, or `rich` for devalue's format. */
 export type Encoding = "json" | "rich";
@@ -24,20 +24,67 @@ const maxDepth = 500;
 
 /**
  * `data` as text. Throws `ERR_SESSION_DATA`, naming the path (`data.cart[2].fn`), for functions,
- * symbols, instances of foreign classes, promises, and data nested deeper than 500.
+ * symbols, instances of foreign classes, promises, and data nested deeper than 500; and
+ * `ERR_SESSION_TOO_LARGE` as soon as it is clear that there are more than `maxBytes`.
  */
-export function pickle(data: unknown): Pickled {
-  const encoding = new Survey().of(data);
-  if (encoding === "json") return { encoding, text: JSON.stringify(data) };
-  return { encoding, text: stringify(data, reducers) };
+export function pickle(data: unknown, maxBytes: number = Infinity): Pickled {
+  const encoding = new Survey(maxBytes).of(data);
+  let text: unknown;
+  try {
+    text = encoding === "json" ? JSON.stringify(data) : stringify(data, reducers);
+  } catch (error) {
+    throw unreadable("data", error);
+  }
+  // Getters and proxies may give something else each time.
+  if (typeof text !== "string") throw badData("data", "it changes while it is read");
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw tooLarge(bytes, maxBytes);
+  return { encoding, text };
 }
 
 /**
  * What `pickle` was given. Runs no code that is in the text, and makes nothing but the types
- * `pickle` takes.
+ * `pickle` takes. Throws for every text that `pickle` does not make.
  */
 export function unpickle(encoding: Encoding, text: string): unknown {
-  return encoding === "json" ? JSON.parse(text) : parse(text, revivers);
+  return encoding === "json" ? parseJson(text) : parse(text, revivers);
+}
+
+// As an own property it is harmless, and a prototype as soon as somebody copies it with `=`.
+const mayHoldPrototype = /__proto__|\\u/;
+
+function parseJson(text: string): unknown {
+  if (isDeep(text)) throw new RangeError(`nested deeper than ${maxDepth}`);
+  if (!mayHoldPrototype.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (key, value: unknown) => {
+    if (key === "__proto__") throw new TypeError("a `__proto__` key");
+    return value;
+  });
+}
+
+/** Whether JSON is nested too deep for whoever is to walk through it. */
+function isDeep(text: string): boolean {
+  if (text.length <= 2 * maxDepth) return false; // each level has two brackets
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (character === '"') index = endOfString(text, index);
+    else if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth--;
+    if (depth > maxDepth) return true;
+  }
+  return false;
+}
+
+/** Where the string ends that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let end = start + 1; ; end++) {
+    end = text.indexOf('"', end);
+    if (end === -1) return text.length;
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
 }
 
 // A Buffer is a Uint8Array to devalue; people put Buffers into sessions and want them back.
@@ -45,7 +92,33 @@ const reducers = {
   Buffer: (value: unknown): string | false =>
     Buffer.isBuffer(value) && (value.toString("base64") || "="),
 };
-const revivers = { Buffer: (base64: string): Buffer => Buffer.from(base64, "base64") };
+
+// devalue can make more than `pickle` takes, and a Buffer can be made of `{ length: 1e9 }`.
+const revivers = {
+  Buffer: (base64: unknown): Buffer => {
+    if (typeof base64 !== "string") throw new TypeError("a Buffer is base64");
+    return Buffer.from(base64, "base64");
+  },
+  Object: (primitive: unknown): unknown => {
+    if (!["number", "string", "boolean"].includes(typeof primitive)) throw new TypeError("a box");
+    return Object(primitive);
+  },
+  ...Object.fromEntries(
+    [
+      "Float16Array",
+      ...["Duration", "Instant", "PlainDate", "PlainTime", "PlainDateTime"].map(temporal),
+      ...["PlainMonthDay", "PlainYearMonth", "ZonedDateTime"].map(temporal),
+    ].map((name) => [name, refuse]),
+  ),
+};
+
+function temporal(name: string): string {
+  return `Temporal.${name}`;
+}
+
+function refuse(): never {
+  throw new TypeError("a class that is not stored");
+}
 
 // The classes that come back as they went in. A subclass would come back as its parent, so it is
 // refused.
@@ -86,13 +159,24 @@ class Survey {
   #seen = new Set<object>();
   #path: (string | number)[] = [];
   #encoding: Encoding = "json";
+  #left: number; // bytes, of which every value takes at least one
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#left = this.#maxBytes = maxBytes;
+  }
 
   of(data: unknown): Encoding {
-    this.#visit(data);
+    try {
+      this.#visit(data);
+    } catch (error) {
+      throw unreadable(this.#where(), error);
+    }
     return this.#encoding;
   }
 
   #visit(value: unknown): void {
+    if (--this.#left < 0) throw tooLarge(`more than ${this.#maxBytes}`, this.#maxBytes);
     if (typeof value === "object" && value !== null) return this.#visitReference(value);
     if (typeof value === "function" || typeof value === "symbol")
       throw this.#refusal(`a ${typeof value} cannot be stored`);
@@ -117,11 +201,14 @@ class Survey {
 
   #visitArray(value: unknown[]): void {
     if (Object.getPrototypeOf(value) !== Array.prototype) throw this.#foreign(value);
+    let index = 0;
+    for (; index < value.length && Object.hasOwn(value, index); index++)
+      this.#descend(index, value[index]);
     const keys = Object.keys(value);
     // Holes come back as holes, but only the rich way. A named property of an array would be lost
     // either way.
-    if (keys.length !== value.length) this.#encoding = "rich";
-    for (const key of keys) {
+    if (index < value.length) this.#encoding = "rich";
+    for (const key of keys.slice(index)) {
       if (String(Number(key)) !== key)
         throw this.#refusal("an array with named properties cannot be stored", key);
       this.#descend(Number(key), value[Number(key)]);
@@ -135,14 +222,11 @@ class Survey {
       this.#visitProperties(value);
     } else if (isRich(prototype)) {
       this.#encoding = "rich";
+      const ownKeys = types.isStringObject(value) ? value.length : 0;
+      if (!ArrayBuffer.isView(value) && Object.keys(value).length > ownKeys)
+        throw this.#refusal("a built-in object with properties of its own cannot be stored");
       if (value instanceof Map) this.#visitMap(value);
       else if (value instanceof Set) this.#visitSet(value);
-      else if (
-        !ArrayBuffer.isView(value) &&
-        Object.keys(value).length > 0 &&
-        !types.isBoxedPrimitive(value)
-      )
-        throw this.#refusal("a built-in object with properties of its own cannot be stored");
     } else {
       throw this.#foreign(value);
     }
@@ -186,9 +270,18 @@ class Survey {
   }
 
   #refusal(why: string, key?: string): Error {
-    const path = key === undefined ? this.#path : [...this.#path, key];
-    return badData(`data${path.map(step).join("")}`, why);
+    return badData(this.#where() + (key === undefined ? "" : step(key)), why);
   }
+
+  #where(): string {
+    return `data${this.#path.map(step).join("")}`;
+  }
+}
+
+/** What a getter, a proxy, or a built-in object that is none has thrown. */
+function unreadable(path: string, cause: unknown): Error {
+  if (cause instanceof SessionError) return cause;
+  return badData(path, "it cannot be read, the cause says why", cause);
 }
 
 function step(key: string | number): string {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { badOption, closed, gone, lockTimeout, tooLarge } from "../core/error.ts";
+import { badOption, closed, gone, lockTimeout } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
@@ -513,10 +513,7 @@ export class FileHandler implements Handler {
   }
 
   #pickle(data: unknown): Pickled {
-    const pickled = pickle(data);
-    const bytes = Buffer.byteLength(pickled.text);
-    if (bytes > this.#maxBytes) throw tooLarge(bytes, this.#maxBytes);
-    return pickled;
+    return pickle(data, this.#maxBytes);
   }
 }
 
