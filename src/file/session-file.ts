@@ -1,6 +1,15 @@
 // One session's file: read by anybody at any time, changed by whoever holds its lock.
 
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  type Stats,
+} from "node:fs";
 import { dirname } from "node:path";
 import { errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
 import { type Pickled, unpickle } from "../core/pickle.ts";
@@ -375,14 +384,19 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     const data = unpickled(contents.current);
     if (data === undefined) return "damaged";
     // What is pending has the mtime 0, so that every `clean` looks at it.
-    const touched = Math.max(
-      Math.round(stats.mtimeMs),
-      contents.current.meta.pending?.touched ?? 0,
-    );
+    const touched = Math.max(touchedAt(stats), contents.current.meta.pending?.touched ?? 0);
     return { ...contents, touched, data: data.value };
   } catch (error) {
     throw placeFailed("read", file, error);
   }
+}
+
+/** When a file was last stored or touched. */
+function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
+  // A file system that keeps whole seconds, or every other one, rounds down; no session is to end
+  // for that. The system's own ctime tells it from one that keeps what it is given.
+  const isCoarse = ctimeMs % 1000 === 0;
+  return Math.round(mtimeMs) + (isCoarse ? 1000 : 0);
 }
 
 // What seems damaged may be two writes in the time of one read. Then the next read gives other bytes.
