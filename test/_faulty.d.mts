@@ -1,0 +1,10 @@
+import type { FileHandler } from "../src/index.ts";
+
+export type Fault =
+  | "moves by removing first"
+  | "moves by copying first"
+  | "truncates and rewrites"
+  | "forgets a temporary file"
+  | "never takes over";
+
+export const faults: Record<Fault, (base: typeof FileHandler) => typeof FileHandler>;
