@@ -5,6 +5,8 @@ export type Fault =
   | "moves by copying first"
   | "truncates and rewrites"
   | "forgets a temporary file"
-  | "never takes over";
+  | "never takes over"
+  | "one lock for all"
+  | "waits again";
 
 export const faults: Record<Fault, (base: typeof FileHandler) => typeof FileHandler>;

@@ -1,8 +1,15 @@
 // File handlers that are broken in one way that people build, over the real one: what tests of
 // interruptions must find.
 
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -61,6 +68,29 @@ export const faults = {
     class extends FileHandler {
       constructor(options) {
         super({ ...options, staleAfter: 1000, lockTimeout: 1 });
+      }
+    },
+
+  "one lock for all": (FileHandler) =>
+    class extends FileHandler {
+      async update(id, change, options) {
+        await this._acquireLock("all");
+        try {
+          return await super.update(id, change, options);
+        } finally {
+          await this._releaseLock("all");
+        }
+      }
+    },
+
+  "waits again": (FileHandler) =>
+    class extends FileHandler {
+      async update(id, change, options) {
+        try {
+          return await super.update(id, change, options);
+        } catch {
+          return super.update(id, change, options);
+        }
       }
     },
 };

@@ -1,0 +1,1 @@
+export function slowly(dir: string, fromMs: number, toMs: number): () => void;
