@@ -320,12 +320,12 @@ export class LockedFile {
     if (this.#fd === undefined) return;
     const path = companionFile(this.file, newToken(), kind);
     if (!renameIfThere(this.file, path)) return;
-    const moved = lstatSync(path, { bigint: true });
-    if (inodeOf(moved) !== inodeOf(fstatSync(this.#fd, { bigint: true }))) {
+    const moved = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (moved && inodeOf(moved) !== inodeOf(fstatSync(this.#fd, { bigint: true }))) {
       putBack(path, this.file);
       throw lockLost(lockFile(this.file));
     }
-    done(path);
+    if (moved) done(path); // or a `clean` has done so, if we were paused here
     this.#closeFile();
     this.#found = undefined;
   }

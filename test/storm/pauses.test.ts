@@ -92,12 +92,19 @@ async function plan(): Promise<Pause[]> {
     for (const point of await pointsIn(operation)) places.push({ operation, point });
   const isInWrite = ({ point }: Omit<Pause, "act">): boolean => point.share !== undefined;
   const ordered = [...places.filter((place) => !isInWrite(place)), ...places.filter(isInWrite)];
-  return Array.from({ length: wanted }, (_, index) => {
+  const rotated = Array.from({ length: wanted }, (_, index) => {
     const { operation, point } = ordered[index % ordered.length]!;
     const choice = actsFor(operation);
     const turn = index + Math.floor(index / ordered.length);
     return { operation, point, act: choice[turn % choice.length]! };
   });
+  // What has been found once stays in.
+  const found: Pause[] = places
+    .filter(({ operation }) => operation === "move")
+    .map(({ operation, point }) => ({ operation, point, act: "store" }));
+  for (const { operation, point } of places)
+    if (operation === "remove") found.push({ operation, point, act: "clean" });
+  return [...found, ...rotated].slice(0, wanted);
 }
 
 describe.skipIf(!isLinux)("a process that is stopped at a system call", () => {
