@@ -96,7 +96,8 @@ async function killEverywhere(
       if (calls[call - 1] === "writeSync")
         for (const share of shares) await live(durability, { call, share });
     }
-  const open = (fileDir: string): FileHandler => new Handler({ fileDir, staleAfter });
+  const open = (fileDir: string): FileHandler =>
+    new Handler({ fileDir, staleAfter, lockTimeout: 5 });
   return { ...(await goOn(crashes, open, staleAfter)), points: crashes.length };
 }
 

@@ -85,7 +85,8 @@ async function killEverywhere(
       crashes.push(await kill(next.operation, next.point, next.fileDir, fault));
   };
   await Promise.all(Array.from({ length: atOnce }, work));
-  const open = (fileDir: string): FileHandler => new FileHandler({ fileDir, staleAfter });
+  const open = (fileDir: string): FileHandler =>
+    new FileHandler({ fileDir, staleAfter, lockTimeout: 5 });
   // A few at a time, so that waiting is for a lock and not for us.
   const all: Aftermath = { wrong: [], longestWait: 0, ended: 0 };
   for (let first = 0, turn = 0; first < crashes.length; first += 25, turn++) {
