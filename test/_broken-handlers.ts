@@ -117,6 +117,14 @@ inMemory(
 );
 
 inMemory(
+  "`cookieName` is lost",
+  "`cookieName` is kept unless given another, also by update(), touch() and a move",
+  (handler, real) => {
+    handler.save = (id, { cookieName: _, ...stored }) => real.save(id, stored);
+  },
+);
+
+inMemory(
   "store() takes mustExist for mustNotExist",
   [
     "store() with mustExist replaces a session",

@@ -20,6 +20,7 @@ export interface Stored extends Pickled {
   time: number;
   touched: number;
   expires?: number;
+  cookieName?: string;
 }
 
 /** What several handlers share: the sessions, their locks, and a clock. */
@@ -231,7 +232,7 @@ export class MemoryHandler implements Handler {
 
   async write<T>(
     id: string,
-    { ip, ttl, oldId = id, mustExist }: WriteOptions,
+    { ip, ttl, cookieName, oldId = id, mustExist }: WriteOptions,
     verb: "store" | "update",
     change: (
       record: SessionRecord<T> | EmptyRecord,
@@ -248,11 +249,13 @@ export class MemoryHandler implements Handler {
       const now = this.now();
       const expires =
         ttl === undefined ? (this.keepsTtl[verb] ? old?.expires : undefined) : now + ttl * 1000;
+      const name = cookieName ?? old?.cookieName;
       const stored: Stored = {
         ip: ip ?? old?.ip ?? "",
         time: old?.time ?? now,
         touched: now,
         ...(expires !== undefined && { expires }),
+        ...(name !== undefined && { cookieName: name }),
         ...pickled,
       };
       await this.save(id, stored);

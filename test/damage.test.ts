@@ -156,7 +156,9 @@ function naive(isWhole: (crc: number, bytes: Buffer) => boolean): Parse {
       }
     });
     const [current] = found.sort((a, b) => b.seq - a.seq);
-    return current === undefined ? "damaged" : { capacity, hasTtl: false, current, spare: 0 };
+    return current === undefined
+      ? "damaged"
+      : { capacity, hasTtl: false, mark: "", current, spare: 0 };
   };
 }
 const withoutChecksum = naive(() => true);

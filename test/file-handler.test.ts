@@ -199,6 +199,18 @@ describe("store", () => {
     expect((await handler.retrieve("a")).data).toBe("small");
   });
 
+  it("refuses an `ip` or `cookieName` that a record has no room for, and keeps the old", async () => {
+    const handler = fileHandler();
+    const old = await handler.store("a", 1, { ip: "i".repeat(1024), cookieName: "c".repeat(1024) });
+    for (const name of ["ip", "cookieName"])
+      for (const value of ["x".repeat(1025), 1, null])
+        await expect(handler.store("a", 2, { [name]: value })).rejects.toMatchObject({
+          code: "ERR_SESSION_OPTION",
+          message: expect.stringContaining(name),
+        });
+    expect(await handler.retrieve("a")).toEqual(old);
+  });
+
   it.each(["file", "full"] as const)(
     "with durability '%s' never overwrites a version",
     async (durability) => {

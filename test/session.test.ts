@@ -125,6 +125,45 @@ describeH3("useFileSession", (h3) => {
     expect((await visitor.get("/both")).json).toEqual([{ user: 1 }, { cart: ["apple"] }]);
   });
 
+  it("is a miss under the name of another cookie, though handler and token are right", async () => {
+    const { use, files } = place();
+    const site = await h3.serve({
+      "/": async (event) => (await (await use(event)).update({ user: 1 })).id,
+      "/admin": async (event) => {
+        const session = await use(event, { name: "admin" });
+        const read = session.data;
+        await session.clear();
+        return read;
+      },
+      "/read": async (event) => (await use(event)).data,
+    });
+    const visitor = site.visitor();
+    await visitor.get("/");
+    const token = visitor.cookies.get("session");
+    const swapped = { cookie: `admin=${token}` };
+    expect((await site.visitor().get("/admin", swapped)).json).toEqual({});
+    expect(files()).toHaveLength(1);
+    expect((await visitor.get("/read")).json).toEqual({ user: 1 });
+  });
+
+  it("takes a record that names no cookie, which only the app can make, until its first change", async () => {
+    const { use, fileDir } = place();
+    const handler = new FileHandler({ fileDir });
+    const token = "A".repeat(43);
+    await handler.store(sha256(token), { n: 1 });
+    const site = await h3.serve({
+      "/": async (event) => (await use(event)).data,
+      "/admin": async (event) => (await use(event, { name: "admin" })).data,
+      "/update": async (event) => (await (await use(event)).update({ n: 2 })).data,
+    });
+    const visitor = site.visitor();
+    for (const name of ["session", "admin"]) visitor.cookies.set(name, token);
+    expect((await visitor.get("/admin")).json).toEqual({ n: 1 });
+    expect((await visitor.get("/update")).json).toEqual({ n: 2 });
+    expect((await visitor.get("/")).json).toEqual({ n: 2 });
+    expect((await visitor.get("/admin")).json).toEqual({});
+  });
+
   it("is another session for another request that was handed the same context", async () => {
     // What nitropack does with the context of a page for the requests it makes while it is
     // rendered.

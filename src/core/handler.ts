@@ -16,6 +16,11 @@ export interface SessionRecord<T = unknown> {
   touched: number;
   /** When a `ttl` given to `store` or `update` runs out. Absent without one. */
   expires?: number;
+  /**
+   * The name of the cookie whose token opens the session. Absent when it was never stored with one:
+   * `useFileSession` then takes it for any cookie's.
+   */
+  cookieName?: string;
   /** What was stored, as it was: dates, maps, cycles and all. A fresh copy for every caller. */
   data: T;
 }
@@ -39,6 +44,8 @@ export interface RetrieveOptions {
 export interface WriteOptions {
   /** The client's address. Default: the address the session already has, else `''`. */
   ip?: string;
+  /** The name of the cookie that opens it. Default: the one the session already has, else none. */
+  cookieName?: string;
   /** Seconds from now until the session ends by itself. Default: never. */
   ttl?: number;
   /**

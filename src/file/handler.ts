@@ -63,9 +63,6 @@ const secondLooks = 10;
 // What a slot can hold, less what else stands in it.
 const maxMaxBytes = 99_000_000;
 
-/** An address has 45 characters at most; what else people put there is to fit into the record. */
-const maxIpLength = 1024;
-
 /**
  * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside
  * it.
@@ -280,8 +277,8 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const { oldId = id, mustExist = false, ip } = options;
     const ttlMs = options.ttl === undefined ? undefined : 1000 * seconds("ttl", options.ttl);
-    if (ip !== undefined && (typeof ip !== "string" || ip.length > maxIpLength))
-      throw badOption("ip", String(ip).slice(0, 64), `an address, or '' for an unknown one`);
+    checkWord("ip", ip);
+    checkWord("cookieName", options.cookieName);
     const place = this.#place(id);
     const oldPlace = this.#place(oldId);
 
@@ -299,11 +296,13 @@ export class FileHandler implements Handler {
         const now = Date.now();
         const expires =
           ttlMs === undefined ? (keepTtl ? base?.current.meta.expires : undefined) : now + ttlMs;
+        const cookieName = options.cookieName ?? base?.current.meta.cookieName;
         const meta: Meta = {
           id,
           ip: ip ?? base?.current.meta.ip ?? "",
           time: base?.current.meta.time ?? now,
           ...(expires !== undefined && { expires }),
+          ...(cookieName !== undefined && { cookieName }),
         };
         const was = traceIn(to.found);
         const kept: Meta = was === undefined ? meta : { ...meta, was };
@@ -543,9 +542,16 @@ function isPast(expires: number | undefined): boolean {
 }
 
 function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
-  const { id, ip, time, expires } = current.meta;
-  // What a session holds is the caller's word: nothing here looks into it.
-  return { id, ip, time, touched, ...(expires !== undefined && { expires }), data: data as T };
+  const { id, ip, time, expires, cookieName } = current.meta;
+  return {
+    id,
+    ip,
+    time,
+    touched,
+    ...(expires !== undefined && { expires }),
+    ...(cookieName !== undefined && { cookieName }),
+    data: data as T, // what a session holds is the caller's word: nothing here looks into it
+  };
 }
 
 function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
@@ -555,6 +561,14 @@ function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
     "then" in value &&
     typeof value.then === "function"
   );
+}
+
+// Far more than either needs, and less than a record has room for beside its data.
+const maxWordLength = 1024;
+
+function checkWord(name: string, value: string | undefined): void {
+  if (value === undefined || (typeof value === "string" && value.length <= maxWordLength)) return;
+  throw badOption(name, value, `a text of at most ${maxWordLength} characters`);
 }
 
 function seconds(name: string, value: number): number {

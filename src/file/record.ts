@@ -35,6 +35,8 @@ export interface Meta {
   ip: string;
   time: number;
   expires?: number;
+  /** The name of the cookie that opens it. */
+  cookieName?: string;
   /** A session that has ended: the token of who ended it. The record is on its way out. */
   gone?: string;
   /** With `gone`, when the session has moved: the id it has now. */
@@ -237,7 +239,7 @@ function parseMeta(text: string): Meta | undefined {
     return undefined;
   }
   if (typeof meta !== "object" || meta === null) return undefined;
-  const { id, ip, time, expires, gone, to, was, pending } = meta as Partial<Meta>;
+  const { id, ip, time, expires, cookieName, gone, to, was, pending } = meta as Partial<Meta>;
   if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
     return undefined;
   return {
@@ -245,6 +247,7 @@ function parseMeta(text: string): Meta | undefined {
     ip,
     time,
     ...(typeof expires === "number" && { expires }),
+    ...(typeof cookieName === "string" && { cookieName }),
     ...(typeof gone === "string" && { gone }),
     ...(typeof to === "string" && { to }),
     ...(typeof was === "string" && { was }),

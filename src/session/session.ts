@@ -300,6 +300,8 @@ class Session<T extends object> implements FileSession<T> {
 
   #isLive(record: SessionRecord): boolean {
     if (Date.now() >= endOf(record, this.#settings)) return false;
+    // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
+    if ((record.cookieName ?? this.#settings.name) !== this.#settings.name) return false;
     return !this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip);
   }
 
@@ -308,8 +310,9 @@ class Session<T extends object> implements FileSession<T> {
     throw gone(id);
   }
 
-  get #from(): { ip?: string } {
-    return this.#ip === "" ? {} : { ip: this.#ip };
+  get #from(): { cookieName: string; ip?: string } {
+    const { name } = this.#settings;
+    return this.#ip === "" ? { cookieName: name } : { cookieName: name, ip: this.#ip };
   }
 }
 

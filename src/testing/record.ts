@@ -51,6 +51,25 @@ export const recordFacts: Facts = {
     assert.equal(found(await handler.retrieve("a")).ip, "2001:db8::1");
   },
 
+  "`cookieName` is kept unless given another, also by update(), touch() and a move": async ({
+    open,
+  }) => {
+    const handler = await open();
+    assert.equal("cookieName" in (await handler.store("a", 1)), false);
+
+    await handler.store("a", 2, { cookieName: "session" });
+    await handler.store("a", 3);
+    await handler.update("a", () => 4);
+    await handler.touch("a");
+    await handler.store("b", 5, { oldId: "a" });
+
+    assert.equal(found(await handler.retrieve("b")).cookieName, "session");
+    await handler.update("b", () => 6, { cookieName: "basket" });
+    assert.equal(found(await handler.retrieve("b")).cookieName, "basket");
+    await handler.remove("b");
+    assert.equal((await handler.store("b", 7)).cookieName, undefined);
+  },
+
   "store() with mustExist replaces a session": async ({ open }) => {
     const handler = await open();
     await handler.store("a", 1);
