@@ -120,7 +120,10 @@ inMemory(
   "`cookieName` is lost",
   "`cookieName` is kept unless given another, also by update(), touch() and a move",
   (handler, real) => {
-    handler.save = (id, { cookieName: _, ...stored }) => real.save(id, stored);
+    handler.save = (id, stored) => {
+      const { cookieName: _, ...rest } = stored;
+      return real.save(id, rest);
+    };
   },
 );
 
