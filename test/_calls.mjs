@@ -26,6 +26,7 @@ export const callNames = [
   "realpathSync",
   "renameSync",
   "statSync",
+  "statfsSync",
   "unlinkSync",
   "writeSync",
 ];

@@ -108,14 +108,28 @@ export function notAFile(path: string, cause?: unknown): SessionError {
   );
 }
 
+/** A file that somebody made who is not trusted for it. */
+export function notOurs(path: string, uid: number): SessionError {
+  return new SessionError(
+    "ERR_SESSION_DIR",
+    `Cannot use ${path}: it belongs to user ${uid}, not to this process, to root or to the directory's owner. ` +
+      `Find out who made it, and remove it; or, if it is meant, run: chown ${process.geteuid?.()} ${path}`,
+  );
+}
+
 /** The place failed in the middle of `action`. An error that is one of ours says so itself already. */
 export function placeFailed(action: string, file: string, cause: unknown): SessionError {
   if (cause instanceof SessionError) return cause;
   const why = isQuota(cause) ? "EDQUOT: disk quota exceeded" : messageOf(cause);
-  return new SessionError("ERR_SESSION_DIR", `Cannot ${action} session file ${file}: ${why}`, {
-    cause,
-  });
+  const wayOut = isNoFile.includes(errno(cause) ?? "")
+    ? ". That is not a regular file. Find out who made it, and remove it"
+    : "";
+  const message = `Cannot ${action} session file ${file}: ${why}${wayOut}`;
+  return new SessionError("ERR_SESSION_DIR", message, { cause });
 }
+
+// A link, a directory, a socket, a pipe.
+const isNoFile = ["ELOOP", "EISDIR", "ENXIO", "ESPIPE"];
 
 // libuv has no word for it: "Unknown system error -122".
 function isQuota(cause: unknown): boolean {

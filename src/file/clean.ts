@@ -3,8 +3,10 @@
 
 import { type Stats, lstatSync } from "node:fs";
 import { join } from "node:path";
+import { placeFailed } from "../core/error.ts";
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
 import { tokenIn } from "./holder.ts";
+import { isTrusted } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
 import { sizeSaysTtl } from "./record.ts";
@@ -53,7 +55,7 @@ export async function cleanDirectory(
         continue;
       }
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats === undefined) continue;
+      if (stats === undefined || !isTrusted(stats.uid, names.fileDir)) continue;
       const outcome = isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
       result[outcome === "busy" ? "skipped" : outcome]++;
     } catch (error) {
@@ -96,6 +98,7 @@ async function collect(
   const id = companion && names.idOf(companion.name);
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (companion === undefined || id === undefined || stats === undefined) return;
+  if (companion.kind !== "lock" && !isTrusted(stats.uid, names.fileDir)) return; // a lock may be a neighbour's
   if (companion.kind === "bad") {
     damaged.push({ path, since: stats.ctimeMs });
     return;
@@ -106,8 +109,12 @@ async function collect(
   const since = isSession ? stats.ctimeMs : stats.mtimeMs;
   if (Date.now() - since <= cleaning.staleMs) return;
   const file = names.file(id);
-  if (companion.kind === "lock") await cleaning.unlock(id, file);
-  else removeCompanion(file, path, id, companion.kind);
+  if (companion.kind === "lock") return cleaning.unlock(id, file);
+  try {
+    removeCompanion(file, path, id, companion.kind);
+  } catch (error) {
+    throw placeFailed("clean up beside", file, error);
+  }
 }
 
 function removeCompanion(file: string, path: string, id: string, kind: Companion): void {

@@ -14,18 +14,24 @@ import {
   mkdirSync,
   opendirSync,
   realpathSync,
+  type Stats,
   statSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { badDir, errno, SessionError } from "../core/error.ts";
+import { warnOfNetworkDisk } from "./network-disk.ts";
 
 /** The disk each directory was on when this process opened it first. */
 const disks = new Map<string, number>();
 
+// Whose each directory was when it was opened. Whoever may put another one in its place later is
+// not trusted for that.
+const owners = new Map<string, number>();
+
 /**
- * The full name of `fileDir`, which is a directory we can read and write. A missing one is made,
- * 0700 whatever the umask. A link is resolved here, once: pointing it elsewhere later moves no
- * session. Throws `ERR_SESSION_DIR`.
+ * The full name of `fileDir`, which is a directory we can read and write, and not everybody else. A
+ * missing one is made, 0700 whatever the umask. A link is resolved here, once: pointing it
+ * elsewhere later moves no session. Throws `ERR_SESSION_DIR`.
  */
 export function openDirectory(fileDir: string): string {
   const path = resolve(fileDir);
@@ -36,8 +42,11 @@ export function openDirectory(fileDir: string): string {
     if (!stats.isDirectory())
       throw badDir(path, "it is not a directory. Name another `fileDir`, or move that file away");
     accessSync(real, constants.R_OK | constants.W_OK | constants.X_OK);
+    // Where disks are shared over a network, modes are what the mount says: 0777 as often as not.
+    if (!warnOfNetworkDisk(real)) assertNotEverybodys(real, stats);
     if (disks.has(real)) confirmDirectory(real);
     else disks.set(real, stats.dev);
+    owners.set(real, stats.uid);
     return real;
   } catch (error) {
     throw explain(path, error);
@@ -71,6 +80,43 @@ function holdsSessions(path: string): boolean {
   }
 }
 
+/**
+ * Throws `ERR_SESSION_DIR` when something else stands where the directory was: a link, a file, a
+ * directory of somebody else's. None at all is no error here: a store makes it again.
+ *
+ * It costs one lstat. Between this look and the call it is for, somebody who may write above the
+ * directory could still be faster: Node has no openat(2).
+ */
+export function assertSameDirectory(fileDir: string): void {
+  let stats;
+  try {
+    stats = lstatSync(fileDir, { throwIfNoEntry: false });
+  } catch (error) {
+    throw explain(fileDir, error);
+  }
+  if (stats === undefined) return;
+  if (!stats.isDirectory())
+    throw badDir(
+      fileDir,
+      "something else stands where the directory was. Find out who made it, and remove it",
+    );
+  if (!isTrusted(stats.uid, fileDir))
+    throw badDir(
+      fileDir,
+      `it belongs to user ${stats.uid} now. If that is right, restart this process; if not, find out who made it, and remove it`,
+    );
+}
+
+/**
+ * Whether what belongs to this user, in this directory, is not somebody else's doing: ours, root's,
+ * or that of the directory's owner, who can do there what they like anyway.
+ */
+export function isTrusted(uid: number, fileDir: string): boolean {
+  const ours = process.geteuid?.();
+  // Windows has no such users: there the directory's access list decides.
+  return ours === undefined || uid === ours || uid === 0 || uid === owners.get(fileDir);
+}
+
 /** Makes the directory, and those above it, unless it is there. Throws `ERR_SESSION_DIR`. */
 export function makeDirectory(path: string): void {
   try {
@@ -95,6 +141,52 @@ function make(path: string): "made" | "there" | "no parent" {
     if (errno(error) === "ENOENT" && dirname(path) !== path) return "no parent";
     throw error;
   }
+}
+
+const writtenByAll = 0o002;
+const sticky = 0o1000;
+
+/**
+ * Throws `ERR_SESSION_DIR` when every user of this machine may remove and replace the files in the
+ * directory, or may have put it there. A group that may write it is taken for meant: with a umask
+ * of 002, and on volumes that are made for a group, it is everywhere.
+ */
+function assertNotEverybodys(path: string, stats: Stats): void {
+  const ours = process.geteuid?.();
+  if (ours === undefined) return; // Windows: the modes that Node gives there say nothing
+  if (stats.mode & writtenByAll && !(stats.mode & sticky))
+    throw badDir(
+      path,
+      "every user of this machine may remove and replace the files in it. " +
+        `Run: chmod o-w ${path}, or name a new directory in it: it is made for this user alone`,
+    );
+  let { uid } = stats;
+  for (let child = path; dirname(child) !== child; child = dirname(child)) {
+    const parent = dirname(child);
+    const above = lstatSync(parent);
+    if (above.mode & writtenByAll && uid !== ours && uid !== 0)
+      throw badDir(
+        path,
+        `every user of this machine may make files in ${parent}, and ${child} belongs to user ${uid}, who may have put it there. ` +
+          `If it is meant, run: chown ${ours} ${child}; or name another \`fileDir\``,
+      );
+    if (above.mode & writtenByAll && !(above.mode & sticky)) warnOfOpenParent(path, parent);
+    ({ uid } = above);
+  }
+}
+
+const warnedOf = new Set<string>();
+
+// Not refused: volumes of containers are mounted 0777 often enough, by Kubernetes for one, and who
+// runs in such a container can seldom change it. What is put in the directory's place is refused
+// when it comes to that.
+function warnOfOpenParent(path: string, parent: string): void {
+  if (warnedOf.has(path)) return;
+  warnedOf.add(path);
+  process.emitWarning(
+    `Sessions are kept in ${path}, and every user of this machine may move that away, since they may write ${parent}. Run: chmod o-w ${parent}, or chmod +t ${parent}`,
+    { type: "SessionWarning", code: "FILESESSION_OPEN_PARENT" },
+  );
 }
 
 function explain(path: string, error: unknown): unknown {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { badOption, closed, gone, lockTimeout } from "../core/error.ts";
+import { badOption, closed, gone, lockTimeout, placeFailed } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
@@ -12,7 +12,7 @@ import {
 } from "../core/handler.ts";
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
-import { openDirectory } from "./directory.ts";
+import { assertSameDirectory, openDirectory } from "./directory.ts";
 import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
 import { finishMove, move, traceIn } from "./move.ts";
 import { lockFile, Names } from "./names.ts";
@@ -149,8 +149,9 @@ export class FileHandler implements Handler {
       const file = this.#names.file(id);
       const isLive = (found: Snapshot): boolean => this.#live(found) !== undefined;
       const touched = touchSession(file, id, Date.now(), isLive);
-      if (touched !== "damaged") return touched;
-      await this.#read(id, file, false);
+      if (typeof touched === "boolean") return touched;
+      if (touched === "damaged") await this.#read(id, file, false);
+      else await this.#withFiles([this.#place(id)], true, () => undefined); // parts it from its other name
       return touchSession(file, id, Date.now(), isLive) === true;
     });
   }
@@ -220,12 +221,14 @@ export class FileHandler implements Handler {
     return this.#run(async () => {
       const file = this.#names.file(id);
       const deadline = this.#deadline();
-      if (!beginTurn(file)) {
+      const isFirst = beginTurn(file);
+      if (!isFirst) {
         if (!blocking) return false;
         await this.#turn(file, deadline);
       }
       let lock: Lock | undefined;
       try {
+        if (!isFirst) assertSameDirectory(this.fileDir);
         lock = tryLock(file) ?? (await this.#lock(file, blocking, deadline));
       } finally {
         if (lock === undefined) endTurn(file);
@@ -247,6 +250,8 @@ export class FileHandler implements Handler {
     clearInterval(held.heartbeat);
     try {
       releaseLock(held.lock);
+    } catch (error) {
+      throw placeFailed("unlock", held.lock.file, error);
     } finally {
       endTurn(held.lock.file);
     }
@@ -266,6 +271,7 @@ export class FileHandler implements Handler {
 
   #assertOpen(): void {
     if (this.#closed) throw closed();
+    assertSameDirectory(this.fileDir);
   }
 
   /** `store` and `update`: under one lock, or two when the session moves. */
@@ -343,11 +349,13 @@ export class FileHandler implements Handler {
     const turns: string[] = [];
     try {
       for (const { id, file } of inLockOrder(places)) {
-        if (!beginTurn(file)) {
+        const isFirst = beginTurn(file);
+        if (!isFirst) {
           if (!blocking) return undefined;
           await this.#keepFresh(open, this.#turn(file, deadline));
         }
         turns.push(file);
+        if (!isFirst) assertSameDirectory(this.fileDir); // it may have taken minutes
         const lock =
           tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
         if (lock === undefined) return undefined;
@@ -370,9 +378,12 @@ export class FileHandler implements Handler {
 
   async #untilFree(file: string): Promise<void> {
     const deadline = this.#deadline();
-    if (!beginTurn(file)) await this.#turn(file, deadline);
+    const isFirst = beginTurn(file);
+    if (!isFirst) await this.#turn(file, deadline);
     try {
-      if (statLock(file) !== undefined) await waitUntilFree(file, this.#wait(true, deadline));
+      const isLocked = statLock(file) !== undefined;
+      if (isLocked) await waitUntilFree(file, this.#wait(true, deadline));
+      if (isLocked || !isFirst) assertSameDirectory(this.fileDir);
     } finally {
       endTurn(file);
     }
@@ -465,8 +476,16 @@ export class FileHandler implements Handler {
     }
   }
 
-  #lock(file: string, blocking: boolean, deadline: number): Promise<Lock | undefined> {
-    return waitForLock(file, this.#wait(blocking, deadline));
+  async #lock(file: string, blocking: boolean, deadline: number): Promise<Lock | undefined> {
+    let lock: Lock | undefined;
+    try {
+      lock = await waitForLock(file, this.#wait(blocking, deadline));
+      assertSameDirectory(this.fileDir);
+      return lock;
+    } catch (error) {
+      if (lock) releaseLock(lock);
+      throw placeFailed("lock", file, error);
+    }
   }
 
   #turn(file: string, deadline: number): Promise<void> {

@@ -20,7 +20,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { errno, lockLost } from "../core/error.ts";
+import { errno, lockLost, notOurs } from "../core/error.ts";
+import { isTrusted } from "./directory.ts";
 import { createFile, isMine, isToken, type Lock, unlinkIfThere } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
 import { markIn, markOffset, wary } from "./record.ts";
@@ -70,30 +71,36 @@ export function revoke(file: string, mark: string): void {
   if (isToken(mark)) unlinkIfThere(companionFile(file, mark, "new"));
 }
 
-/** Says in the file itself who is at work on it. */
+/** Says in the file itself who is at work on it. That is no change of the session. */
 export function writeMark(fd: number, mark: string): void {
+  const { mtimeMs } = fstatSync(fd);
   writeAll(fd, Buffer.from(mark, "latin1"), markOffset);
+  setTouched(fd, mtimeMs);
 }
 
 /**
  * Moves the locked session, whatever its bytes are, to a new inode, where nobody who has the old
- * one open can reach it; from then on everybody leaves a mark.
+ * one open can reach it; from then on everybody leaves a mark. Ours is left in the old one, unless
+ * that is a file which somebody else has linked to here.
  */
-export function moveToNewInode(lock: Lock): void {
+export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" = "marked"): void {
   const fd = openIfThere(lock.file, constants.O_RDWR);
   if (fd === undefined) return;
   try {
-    const mark = markIn(readAll(fd, fstatSync(fd).size));
+    const { uid, size, mtimeMs, nlink } = fstatSync(fd);
+    if (!isTrusted(uid, dirname(lock.file))) throw notOurs(lock.file, uid);
+    const mark = markIn(readAll(fd, size));
     if (mark !== undefined) {
       revoke(lock.file, mark);
-      writeMark(fd, lock.token);
+      if (leaving === "marked" && nlink === 1) writeMark(fd, lock.token);
     }
     // Who comes after this look finds our mark. Who came before it has our lock, or had it.
     if (!isMine(lock)) throw lockLost(lockFile(lock.file));
-    const { size, mtimeMs } = fstatSync(fd);
     const bytes = readAll(fd, size);
+    if (bytes.length < size) throw new Error(`${bytes.length} of ${size} bytes could be read`);
     if (mark !== undefined) bytes.write(wary, markOffset, "latin1");
-    closeSync(publish(lock, bytes, mtimeMs, "process", "over"));
+    // Whatever the durability of those who wrote it: this copy is not to be less.
+    closeSync(publish(lock, bytes, mtimeMs, "file", "over"));
   } finally {
     closeSync(fd);
   }

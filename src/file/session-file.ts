@@ -11,9 +11,9 @@ import {
   type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
-import { errno, lockLost, notAFile, placeFailed } from "../core/error.ts";
+import { errno, lockLost, notAFile, notOurs, placeFailed } from "../core/error.ts";
 import { type Pickled, unpickle } from "../core/pickle.ts";
-import { confirmDirectory } from "./directory.ts";
+import { confirmDirectory, isTrusted } from "./directory.ts";
 import {
   inodeOf,
   isMine,
@@ -56,6 +56,8 @@ export interface Snapshot extends Contents {
    * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
    */
   touched: number;
+  /** Whether the file has another name: it is being put back, or somebody has linked it. */
+  isLinked: boolean;
   /** What was stored. */
   data: unknown;
 }
@@ -73,20 +75,21 @@ export function readSession(file: string, id: string): Snapshot | "damaged" | un
 
 /**
  * Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes
- * to it.
+ * to it. One with another name is not touched.
  */
 export function touchSession(
   file: string,
   id: string,
   now: number,
   isLive: (found: Snapshot) => boolean,
-): boolean | "damaged" {
+): boolean | "damaged" | "linked" {
   const fd = openSession(file, constants.O_RDONLY);
   if (fd === undefined) return false;
   try {
     const found = readOpen(fd, file, id);
     if (found === "damaged") return found;
     if (!isLive(found)) return false;
+    if (found.isLinked) return "linked";
     setTouched(fd, now);
     return true;
   } catch (error) {
@@ -123,6 +126,7 @@ export class LockedFile {
       // moves the session off this inode.
       if (!isMine(lock)) throw lockLost(lockFile(lock.file));
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
+      if (isRecord(this.#found) && this.#found.isLinked) this.#part(id);
       if (isRecord(this.#found) && this.#found.mark !== unmarked) this.#enterWarily(id);
       this.#ageIfEnded();
     } catch (error) {
@@ -185,12 +189,16 @@ export class LockedFile {
 
   /** Moves a damaged record out of the way, for the operator to look at, and reports it. */
   setAside(): void {
-    this.#vacate("bad", (path) =>
-      process.emitWarning(
-        `The session file ${this.file} was damaged. Its visitor starts anew; the file is kept as ${path}`,
-        { type: "SessionWarning", code: "FILESESSION_DAMAGED" },
-      ),
-    );
+    try {
+      this.#vacate("bad", (path) =>
+        process.emitWarning(
+          `The session file ${this.file} was damaged. Its visitor starts anew; the file is kept as ${path}`,
+          { type: "SessionWarning", code: "FILESESSION_DAMAGED" },
+        ),
+      );
+    } catch (error) {
+      throw placeFailed("set aside", this.file, error);
+    }
   }
 
   /** Shows that we are alive, while the lock is held for long. */
@@ -214,8 +222,14 @@ export class LockedFile {
    */
   close(): void {
     this.#isOpen = false;
-    this.#closeFile();
-    if (!releaseLock(this.#lock) && this.#wrote) throw lockLost(lockFile(this.file));
+    let isOurs;
+    try {
+      this.#closeFile();
+      isOurs = releaseLock(this.#lock);
+    } catch (error) {
+      throw placeFailed("unlock", this.file, error);
+    }
+    if (!isOurs && this.#wrote) throw lockLost(lockFile(this.file));
   }
 
   /** Gives the lock back, unless it has been, when an error is on its way to the caller. */
@@ -241,12 +255,7 @@ export class LockedFile {
   #enterWarily(id: string): void {
     const found = this.#found;
     if (this.#fd === undefined || !isRecord(found)) return;
-    if (found.mark !== wary) {
-      moveToNewInode(this.#lock);
-      closeSync(this.#fd);
-      this.#fd = openSession(this.file, constants.O_RDWR);
-      if (this.#fd === undefined) throw lockLost(lockFile(this.file));
-    }
+    if (found.mark !== wary) this.#goOnInCopy("marked");
     this.#isWary = true;
     this.#mark(this.#fd);
     this.confirm();
@@ -256,6 +265,22 @@ export class LockedFile {
   #mark(fd: number): void {
     this.#isMarked = true;
     writeMark(fd, this.#lock.token);
+  }
+
+  /**
+   * Goes on in a copy: what is written in place would be written under the file's other name too,
+   * which may be a backup, or a file elsewhere that somebody has linked to here.
+   */
+  #part(id: string): void {
+    this.#goOnInCopy("without a mark");
+    if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
+  }
+
+  #goOnInCopy(mark: "marked" | "without a mark"): void {
+    moveToNewInode(this.#lock, mark);
+    this.#closeFile();
+    this.#fd = openSession(this.file, constants.O_RDWR);
+    if (this.#fd === undefined) throw lockLost(lockFile(this.file));
   }
 
   /** Overwrites the slot that nobody reads. Whether that could be done. */
@@ -286,7 +311,16 @@ export class LockedFile {
     this.#isMarked = this.#isWary;
     const hasTtl = sizeSaysTtl(bytes.length);
     const capacity = capacityOf(bytes.length);
-    this.#found = { capacity, hasTtl, mark, current: version, spare: 1, touched, data: undefined };
+    this.#found = {
+      capacity,
+      hasTtl,
+      mark,
+      current: version,
+      spare: 1,
+      touched,
+      isLinked: false,
+      data: undefined,
+    };
   }
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
@@ -378,6 +412,7 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw notAFile(file);
+    if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
     const contents = readContents(fd, stats.size);
     // A record that was copied or renamed onto another session's name.
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
@@ -385,7 +420,7 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     if (data === undefined) return "damaged";
     // What is pending has the mtime 0, so that every `clean` looks at it.
     const touched = Math.max(touchedAt(stats), contents.current.meta.pending?.touched ?? 0);
-    return { ...contents, touched, data: data.value };
+    return { ...contents, touched, isLinked: stats.nlink > 1, data: data.value };
   } catch (error) {
     throw placeFailed("read", file, error);
   }

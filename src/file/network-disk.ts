@@ -1,0 +1,56 @@
+// Disks that are somewhere else. What everything here rests on, one machine's O_EXCL, rename and
+// mtime, they promise in part or not at all, and nobody notices until something is lost. So we say
+// it once.
+
+import { statfsSync } from "node:fs";
+
+// `f_type` as statfs(2) lists it, and linux/magic.h and coreutils' stat.c, which knows more of
+// them. Other systems number theirs from 0 and have none of these.
+const networkDisks = new Map<bigint, string>([
+  [0x6969n, "NFS"],
+  [0x517bn, "SMB"],
+  [0xff534d42n, "SMB (CIFS)"],
+  [0xfe534d42n, "SMB 2 or 3"],
+  [0x65735546n, "FUSE (sshfs, s3fs, gcsfuse, a folder shared with a virtual machine)"],
+  [0x01021997n, "9P (a folder shared with a virtual machine, a Windows drive under WSL)"],
+  [0x00c36400n, "Ceph"],
+  [0x5346414fn, "AFS"],
+  [0x6b414653n, "AFS"],
+  [0x73757245n, "Coda"],
+  [0x0bd00bd0n, "Lustre"],
+  [0x19830326n, "BeeGFS"],
+  [0x47504653n, "GPFS"],
+  [0x01161970n, "GFS2"],
+  [0x7461636fn, "OCFS2"],
+  [0xbacbacbcn, "VMware's shared folders"],
+  [0x786f4256n, "VirtualBox's shared folders"],
+]);
+
+const warnedOf = new Set<string>();
+
+/** Whether `fileDir` is on such a disk. The first time that is so, it is a warning. */
+export function warnOfNetworkDisk(fileDir: string): boolean {
+  const disk = networkDiskAt(fileDir);
+  if (disk === undefined) return false;
+  if (!warnedOf.has(fileDir)) {
+    warnedOf.add(fileDir);
+    process.emitWarning(
+      `Sessions are kept in ${fileDir}, which is on ${disk}. Only a local disk is supported: elsewhere sessions can be lost, and locks can take minutes. ` +
+        "If that disk is in fact a local one, and no other machine writes it, this is of no concern",
+      { type: "SessionWarning", code: "FILESESSION_NETWORK_DISK" },
+    );
+  }
+  return true;
+}
+
+function networkDiskAt(fileDir: string): string | undefined {
+  try {
+    // On 32 bits the number comes with its sign.
+    const { type } = statfsSync(fileDir, { bigint: true });
+    return networkDisks.get(BigInt.asUintN(32, type));
+  } catch {
+    // A sandbox may forbid the call. It is for a warning only, and the directory has just been used
+    // without an error.
+    return undefined;
+  }
+}
