@@ -78,7 +78,8 @@ describe
     it.each(kinds)(
       "%s is not followed, written to or waited for; who refuses it says so",
       async (kind) => {
-        const { plants, done, refused, ...report } = await attack("ours", kind);
+        const { plants, done, refused, adopted, ...report } = await attack("ours", kind);
+        if (kind !== "another user's file") expect(adopted).toBe(0); // see below
         expect(report).toEqual({
           followed: 0,
           outside: 0,
@@ -92,6 +93,11 @@ describe
         for (const code of report.codes) expect(code).toMatch(/^ERR_SESSION_(?:DIR|LOCK_\w+)$/);
       },
     );
+
+    // TODO: a taker copies what it finds there, whoever made it, and from then on it is ours.
+    it.fails("another user's file does not become ours when its lock is taken over", async () => {
+      expect((await attack("ours", "another user's file")).adopted).toBe(0);
+    });
 
     // What the same attack does to a handler that goes by names alone.
     it.each([
@@ -456,6 +462,7 @@ interface Report {
   done: number;
   refused: number;
   followed: number;
+  adopted: number;
   outside: number;
   hung: number;
   codes: string[];
@@ -475,6 +482,6 @@ async function attack(handler: "ours" | "naive", kind: string, ms = 15_000): Pro
   clearTimeout(timer);
   rmSync(base, { recursive: true });
   if (signal === null) return JSON.parse(said) as Report;
-  const none = { plants: 1, done: 0, refused: 0, followed: 0, outside: 0, codes: [], unclear: [] };
-  return { ...none, hung: 1 };
+  const counts = { plants: 1, done: 0, refused: 0, followed: 0, adopted: 0, outside: 0, hung: 1 };
+  return { ...counts, codes: [], unclear: [] };
 }

@@ -51,6 +51,9 @@ const plant = {
   "a hard link to a text": (path) => linkSync(join(outside, "text"), path),
 }[kind];
 
+/** Whether it is none of ours. Nobody can tell a record of ours with a second name from another. */
+const isFake = !kind.startsWith("a hard link");
+
 /** The record outside that would fit this name. */
 function recordOf(path) {
   return join(outside, basename(path).startsWith("sess_b") ? "b" : "a");
@@ -119,6 +122,7 @@ function leave({ fileDir }) {
 const report = {
   plants: 0,
   followed: 0,
+  adopted: 0,
   outside: 0,
   hung: 0,
   done: 0,
@@ -173,11 +177,23 @@ async function attack(name, whereTo, clear) {
       report.unclear.push(`${where}: ${outcome.message}`);
   } else {
     report.done++;
-    if (outcome?.data === "outside" && !kind.startsWith("a hard link")) report.followed++;
+    if (outcome?.data === "outside" && isFake) report.followed++;
   }
+  if (isFake && (await isAdopted())) report.adopted++;
   if (look() === before) return;
   report.outside++;
   repair();
+}
+
+/** Whether what was planted, or a copy of it, counts as a session by now. */
+async function isAdopted() {
+  const handler = new Handler({ fileDir: join(base, "sessions"), lockTimeout: 0.02 });
+  for (const id of ["a", "b"]) {
+    // It is refused where it still stands.
+    const record = await handler.retrieve(id, { blocking: false }).catch(() => ({}));
+    if (record.data === "outside") return true;
+  }
+  return false;
 }
 
 /** Runs an operation on a directory of its own with a session in it. */
