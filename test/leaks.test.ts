@@ -247,6 +247,20 @@ async function misuse(
         await handler.remove(session.id ?? "none");
         await session.update({ n: 2 });
       }),
+    // A session that ends while the request has it.
+    async (token) => {
+      const late = (change: (session: FileSession) => Promise<unknown>) =>
+        request(token, async (session) => {
+          vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 8 * 86_400_000 });
+          try {
+            await change(session);
+          } finally {
+            vi.useRealTimers();
+          }
+        });
+      await late(update);
+      await late((session) => session.regenerate());
+    },
     // An own secret, good and bad.
     (token) => request("", update, { generateId: () => own(token) }),
     (token) => request("", update, { generateId: () => `${own(token)} ${token}` }),
