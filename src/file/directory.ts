@@ -99,6 +99,7 @@ export function assertSameDirectory(fileDir: string): void {
     throw badDir(
       fileDir,
       "something else stands where the directory was. Find out who made it, and remove it",
+      new Error(`lstat gave mode ${stats.mode.toString(8)} and owner ${stats.uid}`),
     );
   if (!isTrusted(stats.uid, fileDir))
     throw badDir(

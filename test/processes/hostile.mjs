@@ -1,5 +1,5 @@
 // Plants something under every name that an operation is about to use, right before each system
-// call that uses it, and sees what comes of it. Says so as one line of JSON.
+// call that uses it, and sees what comes of it. Says so in its last line, as JSON.
 //
 // In a process of its own: who waits for a planted pipe inside a system call hangs for good.
 
@@ -157,6 +157,7 @@ function namesIn({ name, args, path }) {
 
 async function attack(name, whereTo, clear) {
   report.plants++;
+  process.stdout.write("alive\n");
   let planted = "nothing";
   const outcome = await run(name, (call, at) => {
     const target = whereTo(call, at);
@@ -211,7 +212,7 @@ async function run(name, between) {
     return proceed();
   });
   try {
-    const late = new Promise((resolve) => setTimeout(resolve, 3000, "hung").unref());
+    const late = new Promise((resolve) => setTimeout(resolve, 10_000, "hung").unref());
     return await Promise.race([operate(handler), late]);
   } catch (error) {
     return error;
