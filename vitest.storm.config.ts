@@ -5,7 +5,7 @@ const config: ViteUserConfig = defineConfig({
     include: ["test/storm/*.test.ts"],
     globalSetup: "test/storm/_setup.ts",
     fileParallelism: false, // a storm needs all processors there are
-    testTimeout: process.env.STORM === "long" ? 12 * 3600_000 : 120_000,
+    testTimeout: process.env.STORM === "long" ? 12 * 3600_000 : 240_000,
   },
 });
 

@@ -4,9 +4,9 @@
 // When they run is the system's choice, so a seed would not bring a storm back: what it leaves is
 // its log, and the report.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, closeSync, openSync, readSync } from "node:fs";
+import { appendFileSync, closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -52,15 +52,33 @@ export interface Storm {
   processes: number;
   sessions?: readonly string[];
   fileDir?: string;
+  /** Whether each process is alone in a namespace, as in a container: all of them have the pid 1. */
+  isContained?: boolean;
   /** Whether some are also killed and paused from outside, at any moment. Default `true`. */
   isStruck?: boolean;
   /** It is over when so much has been acknowledged, and so many have been killed. */
   acknowledged: number;
   kills: number;
-  /** It is over after so many seconds in any case. Default 90, times `scale`. */
+  /** It is over after so many seconds in any case. Default 200, times `scale`. */
   seconds?: number;
   /** It is over as soon as this says so: the fault has been found. */
   until?: (events: Event[]) => boolean;
+}
+
+const container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/** Why processes cannot be contained here; `undefined` when they can. */
+export function whyNotContained(): string | undefined {
+  const [command = "", ...args] = [...container, "true"];
+  if (spawnSync(command, args).status === 0) return undefined;
+  return "needs `unshare` of util-linux, and root";
+}
+
+/** What `unshare` has started: the process that works. None when it is gone. */
+function childrenOf({ pid, exitCode, signalCode }: ChildProcess): number[] {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return [];
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return children.split(" ").filter(Boolean).map(Number);
 }
 
 /** Goes through a storm. Gives the log of it. */
@@ -83,17 +101,23 @@ export async function rage(storm: Storm): Promise<Event[]> {
     const place = { fileDir, staleAfter, log };
     const orders: Orders = { ...fate, ...place, handler, worker, session, sessions };
     const script = fileURLToPath(new URL(storm.worker, import.meta.url));
-    const child = spawn(process.execPath, [script, JSON.stringify(orders)], { stdio: "inherit" });
+    const command = [process.execPath, script, JSON.stringify(orders)];
+    if (storm.isContained) command.unshift(...container);
+    const child = spawn(command[0]!, command.slice(1), { stdio: "inherit" });
     running.set(worker, { child, session });
     child.once("exit", () => {
       running.delete(worker);
       free.push(session);
     });
   };
+  const send = (child: ChildProcess, signal: NodeJS.Signals): void => {
+    if (!storm.isContained) child.kill(signal);
+    else for (const pid of childrenOf(child)) process.kill(pid, signal);
+  };
   const wake = (worker: string): void => {
     const found = running.get(worker);
     if (found === undefined) return;
-    found.child.kill("SIGCONT");
+    send(found.child, "SIGCONT");
     write("cont", worker, found.session);
   };
   const strike = (kind: "kill" | "stop"): void => {
@@ -101,7 +125,7 @@ export async function rage(storm: Storm): Promise<Event[]> {
     const [worker, victim] = victims[Math.floor(Math.random() * victims.length)] ?? [];
     if (worker === undefined || victim === undefined) return;
     write(kind, worker, victim.session); // before the blow: what it did before, it did before
-    victim.child.kill(kind === "kill" ? "SIGKILL" : "SIGSTOP");
+    send(victim.child, kind === "kill" ? "SIGKILL" : "SIGSTOP");
   };
 
   const reader = new LogReader(log);
@@ -117,7 +141,7 @@ export async function rage(storm: Storm): Promise<Event[]> {
     }
   };
   const isDone = (): boolean => count.ack >= storm.acknowledged && count.kill >= storm.kills;
-  const end = now() + 1000 * (storm.seconds ?? 90 * scale);
+  const end = now() + 1000 * (storm.seconds ?? 200 * scale);
   let looked = now();
   while (now() < end && !isDone()) {
     for (const session of free.splice(0)) begin(session);
@@ -134,12 +158,18 @@ export async function rage(storm: Storm): Promise<Event[]> {
   }
   write("over", "-", "-");
 
-  for (const { child } of running.values()) child.kill("SIGTERM"); // they finish what they are at
-  const awake = setInterval(() => {
-    for (const worker of running.keys()) wake(worker);
-  }, 1000 * staleAfter);
+  // They finish what they are at. Again and again: some may be asleep, and what is only just starting
+  // in a container does not hear it.
+  const dismiss = (): void => {
+    for (const [worker, { child }] of running) {
+      wake(worker);
+      send(child, "SIGTERM");
+    }
+  };
+  dismiss();
+  const again = setInterval(dismiss, 1000 * staleAfter);
   await Promise.all([...running.values()].map(({ child }) => once(child, "exit")));
-  clearInterval(awake);
+  clearInterval(again);
   reader.read();
   reader.close();
   return reader.events;

@@ -31,7 +31,7 @@ export function log(kind, at, ...what) {
 }
 
 let isOver = false;
-process.once("SIGTERM", () => (isOver = true));
+process.on("SIGTERM", () => (isOver = true));
 
 const parent = process.ppid;
 

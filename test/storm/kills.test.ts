@@ -7,14 +7,14 @@ import { tempDir } from "../_dir.ts";
 import { judge, type Verdict, violationsIn } from "./_log.ts";
 import { report } from "./_report.ts";
 import { leftovers } from "./_settle.ts";
-import { type Fate, hunt, rage, scale, staleAfter } from "./_storm.ts";
+import { type Fate, hunt, rage, scale, staleAfter, whyNotContained } from "./_storm.ts";
 
 // Pauses cost no processor, and find most of what is broken.
 const oftenPaused: Fate = { killEach: 1 / 2000, stopEach: 1 / 200 };
 
 const updates = {
   worker: "updater.mjs",
-  fate: { killEach: 1 / 2000, stopEach: 1 / 1000 },
+  fate: { killEach: 1 / 2000, stopEach: 1 / 1000, shortEach: 1 / 500 },
   processes: 12,
   sessions: ["s0", "s1", "s2", "s3"],
 } as const;
@@ -67,6 +67,31 @@ describe("updates by 12 processes that are killed and paused", () => {
     ["open ever more files", "leaking", "left-open"],
   ])("%s: `%s`, by `%s`", async (_, count, fault, fate) => {
     expect(await twin(fault, (verdict) => Number(verdict[count]), fate)).toBeGreaterThan(0);
+  });
+});
+
+const whyNot = process.env.CI ? undefined : whyNotContained();
+
+describe.skipIf(whyNot)(`updates by containers${whyNot ? `: ${whyNot}` : ""}`, () => {
+  it("lose nothing, though all processes have the pid 1", async () => {
+    const verdict = judge(
+      await rage({
+        ...updates,
+        fate: {},
+        isContained: true,
+        handler: "filesession",
+        processes: 6,
+        sessions: ["s0", "s1"],
+        acknowledged: 2000 * scale,
+        kills: 20 * scale,
+      }),
+    );
+    const { acknowledged, kills, pauses, errors } = verdict;
+    const violations = violationsIn(verdict);
+    report(2, "updates by containers", { acknowledged, kills, pauses, violations });
+    expect(violations, JSON.stringify(verdict)).toBe(0);
+    expect(Object.keys(errors).filter((code) => code !== "ERR_SESSION_LOCK_LOST")).toEqual([]);
+    expect(acknowledged).toBeGreaterThanOrEqual(2000 * scale);
   });
 });
 
