@@ -96,7 +96,9 @@ describe.skipIf(whyNot)(`updates by containers${whyNot ? `: ${whyNot}` : ""}`, (
 });
 
 describe("a session whose holder is killed", () => {
-  const longest = 1000 * staleAfter + 1000;
+  // The stale limit, a second, and half a second for a machine that is busy with other things: 0.75 s
+  // have been seen with 18 processes that wanted 2 processors, 1.6 s with 38.
+  const longest = 1000 * staleAfter + 1500;
 
   // Only who holds a lock, or is taking one over, is hit: so nothing but the next death there
   // excuses a session that stands still.
@@ -106,9 +108,11 @@ describe("a session whose holder is killed", () => {
     isStruck: false,
   } as const;
 
-  it("is worked on again within the stale limit and a second", async () => {
+  it("is worked on again within the stale limit and a second, and nothing is left", async () => {
+    const fileDir = tempDir();
     const events = await rage({
       ...deaths,
+      fileDir,
       handler: "filesession",
       acknowledged: 1000 * scale,
       kills: 50 * scale,
@@ -117,6 +121,9 @@ describe("a session whose holder is killed", () => {
     const isLate = slowestRecovery > longest;
     const also = { "ms to recover": slowestRecovery };
     report(2, "deaths of holders", { acknowledged, kills, violations: Number(isLate), ...also });
+    const { found, left } = await leftovers(fileDir);
+    report(21, "beside the sessions after deaths of holders", { found, violations: left.length });
+    expect(left).toEqual([]);
     expect(slowestRecovery).toBeLessThanOrEqual(longest);
     expect(slowestRecovery).toBeGreaterThan(0);
   });
