@@ -25,8 +25,8 @@ describe("moves of one session by 6 processes that are killed and paused", () =>
       ...moves,
       handler: "filesession",
       fileDir,
-      acknowledged: 4000 * scale,
-      kills: 80 * scale,
+      acknowledged: 3000 * scale,
+      kills: 60 * scale,
     });
     const verdict = judge(events);
     const { acknowledged, kills, pauses, errors } = verdict;

@@ -21,8 +21,8 @@ describe("sessions removed by 8 processes that are killed and paused", () => {
         ...removals,
         handler: "filesession",
         fileDir,
-        acknowledged: 3000 * scale,
-        kills: 30 * scale,
+        acknowledged: 2000 * scale,
+        kills: 20 * scale,
       }),
     );
     const { acknowledged, removed, kills, pauses, errors } = verdict;
