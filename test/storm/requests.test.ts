@@ -102,8 +102,8 @@ async function signOut(fleet: Server[], figures: Figures, round: number): Promis
   // Who came after the end has begun a session of its own, with nothing of the old one in it.
   const others = setBy(...(await Promise.all(slow)));
   for (const one of [cookie, ...others]) {
-    const { user } = await read(fleet, one);
-    if (user !== undefined) figures.resurrected++;
+    const data = await read(fleet, one);
+    if (one === cookie ? Object.keys(data).length > 0 : "user" in data) figures.resurrected++;
     await any(fleet)("/logout", one);
   }
 }
