@@ -38,7 +38,7 @@ async function follow(order) {
       process.kill(process.pid, "SIGSTOP");
     }
     // Whoever sleeps between two calls lets all the others in, however few cores there are.
-    if (doze() < 0.1) Atomics.wait(nothing, 0, 0, doze());
+    if (doze() < 0.1) Atomics.wait(nothing, 0, 0, doze() / 2);
     return proceed();
   });
 
