@@ -1,11 +1,12 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { size } from "./test/_size.ts";
 
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/storm/**"],
     globalSetup: "test/_build.ts",
-    testTimeout: 20_000,
+    testTimeout: size(20_000, 3_600_000),
     coverage: { include: ["src/**"], reporter: ["text-summary"] },
   },
 });
