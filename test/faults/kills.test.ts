@@ -106,6 +106,9 @@ function durabilitiesFor({ name }: Operation): readonly Durability[] {
   return scale === 1 && name.startsWith("take over") ? ["process"] : durabilities;
 }
 
+// Several times what they take on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: scale === 1 ? 60_000 : 600_000 });
+
 describe("a process that is killed", () => {
   it.each(operations)("in $name: old or new, nothing stuck, nothing left", async (operation) => {
     const { points, wrong, ended } = await killEverywhere(operation);

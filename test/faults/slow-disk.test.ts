@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FileHandler, SessionError } from "../../src/index.ts";
 import { intercept } from "../_calls.mjs";
 import { tempDir } from "../_dir.ts";
@@ -17,6 +17,8 @@ import { scale } from "../storm/_storm.ts";
 // Ten times as fast when there is no time; so are the limits it is held against.
 const [fromMs, toMs] = scale === 1 ? [1, 50] : [10, 500];
 const lockTimeout = scale === 1 ? 1 : 10;
+
+vi.setConfig({ testTimeout: scale === 1 ? 60_000 : 600_000 });
 
 const old = { v: "old" };
 
