@@ -121,15 +121,22 @@ export function notOurs(path: string, uid: number): SessionError {
 export function placeFailed(action: string, file: string, cause: unknown): SessionError {
   if (cause instanceof SessionError) return cause;
   const why = isQuota(cause) ? "EDQUOT: disk quota exceeded" : messageOf(cause);
-  const wayOut = isNoFile.includes(errno(cause) ?? "")
-    ? ". That is not a regular file. Find out who made it, and remove it"
-    : "";
-  const message = `Cannot ${action} session file ${file}: ${why}${wayOut}`;
+  const message = `Cannot ${action} session file ${file}: ${why}${wayOutOf(cause)}`;
   return new SessionError("ERR_SESSION_DIR", message, { cause });
+}
+
+function wayOutOf(cause: unknown): string {
+  const code = errno(cause) ?? "";
+  if (isNoFile.includes(code))
+    return ". That is not a regular file. Find out who made it, and remove it";
+  if (isFull.includes(code)) return ". Too many files and sockets are open: raise `ulimit -n`";
+  return "";
 }
 
 // A link, a directory, a socket, a pipe.
 const isNoFile = ["ELOOP", "EISDIR", "ENXIO", "ESPIPE"];
+
+const isFull = ["EMFILE", "ENFILE"];
 
 // libuv has no word for it: "Unknown system error -122".
 function isQuota(cause: unknown): boolean {

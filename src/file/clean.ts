@@ -2,8 +2,8 @@
 // touched.
 
 import { type Stats, lstatSync } from "node:fs";
-import { join } from "node:path";
-import { placeFailed } from "../core/error.ts";
+import { dirname, join } from "node:path";
+import { placeFailed, SessionError } from "../core/error.ts";
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
 import { tokenIn } from "./holder.ts";
 import { isTrusted } from "./directory.ts";
@@ -20,10 +20,12 @@ export interface Cleaning {
   /** Milliseconds after which what stands beside a session has no owner any more. */
   staleMs: number;
   /** Removes the session if it is still due under its lock: whether it did, or `busy`. */
-  remove: (id: string, file: string) => Promise<"removed" | "kept" | "busy">;
+  remove: (id: string, file: string) => Promise<Outcome>;
   /** Takes the lock of `file` over if it is stale, and gives it back. */
   unlock: (id: string, file: string) => Promise<void>;
 }
+
+type Outcome = "removed" | "kept" | "busy";
 
 // Enough to find out what is wrong with a disk, and not a second copy of all sessions.
 const damagedKept = 16;
@@ -42,34 +44,49 @@ export async function cleanDirectory(
 ): Promise<CleanResult> {
   const result: CleanResult = { removed: 0, kept: 0, skipped: 0 };
   const damaged: { path: string; since: number }[] = [];
-  let failure: { error: unknown } | undefined;
-  signal?.throwIfAborted();
-  for await (const entry of entriesIn(names.fileDir)) {
-    signal?.throwIfAborted();
-    if (!entry.isFile()) continue;
-    const path = join(names.fileDir, entry.name);
-    const id = names.idOf(entry.name);
+  const failures: SessionError[] = [];
+  const attempt = async <T>(path: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
+      return await work();
+    } catch (error) {
+      failures.push(placeFailed("clean", path, error));
+      return undefined;
+    }
+  };
+  signal?.throwIfAborted();
+  try {
+    for await (const entry of entriesIn(names.fileDir)) {
+      signal?.throwIfAborted();
+      if (!entry.isFile()) continue;
+      const path = join(names.fileDir, entry.name);
+      const id = names.idOf(entry.name);
       if (id === undefined) {
-        await collect(names, path, entry.name, cleaning, damaged);
+        await attempt(path, () => collect(names, path, entry.name, cleaning, damaged));
         continue;
       }
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats === undefined || !isTrusted(stats.uid, names.fileDir)) continue;
-      const outcome = isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
+      const outcome = await attempt(path, () => visit(path, id, cleaning));
+      if (outcome === undefined) continue;
       result[outcome === "busy" ? "skipped" : outcome]++;
-    } catch (error) {
-      failure ??= { error };
-      continue;
+      if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
+        onProgress?.({ ...result });
     }
-    if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
-      onProgress?.({ ...result });
+  } catch (error) {
+    if (error instanceof SessionError) failures.push(error);
+    else throw error;
   }
   damaged.sort((a, b) => b.since - a.since);
-  for (const { path } of damaged.slice(damagedKept)) unlinkIfThere(path);
+  for (const { path } of damaged.slice(damagedKept))
+    await attempt(path, async () => unlinkIfThere(path));
+  if (failures[0]) throw failures[0];
   onProgress?.({ ...result });
-  if (failure) throw failure.error;
   return result;
+}
+
+/** What becomes of one session; `undefined` when it is gone. */
+async function visit(path: string, id: string, cleaning: Cleaning): Promise<Outcome | undefined> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined || !isTrusted(stats.uid, dirname(path))) return undefined;
+  return isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
 }
 
 function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
@@ -107,7 +124,7 @@ async function collect(
   // other two are told by ctime, since their mtime is the session's.
   const isSession = companion.kind === "new" || companion.kind === "gone";
   const since = isSession ? stats.ctimeMs : stats.mtimeMs;
-  if (Date.now() - since <= cleaning.staleMs) return;
+  if (Math.abs(Date.now() - since) <= cleaning.staleMs) return;
   const file = names.file(id);
   if (companion.kind === "lock") return cleaning.unlock(id, file);
   try {

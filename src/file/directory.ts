@@ -58,11 +58,15 @@ export function openDirectory(fileDir: string): string {
  * file that is `missing` mean that there is no session.
  */
 export function confirmDirectory(path: string, missing?: unknown): void {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw badDir(path, "it has been removed", missing);
-  if (stats.dev === disks.get(path)) return;
-  if (!holdsSessions(path)) throw badDir(path, isGone, missing);
-  disks.set(path, stats.dev);
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) throw badDir(path, "it has been removed", missing);
+    if (stats.dev === disks.get(path)) return;
+    if (!holdsSessions(path)) throw badDir(path, isGone, missing);
+    disks.set(path, stats.dev);
+  } catch (error) {
+    throw explain(path, error);
+  }
 }
 
 const isGone =

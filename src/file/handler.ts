@@ -194,8 +194,11 @@ export class FileHandler implements Handler {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const id of this.#held.keys()) await this._releaseLock(id);
+    const releases = [...this.#held.keys()].map((id) => this._releaseLock(id));
+    const released = await Promise.allSettled(releases);
+    const failed = released.find((one) => one.status === "rejected");
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+    if (failed) throw failed.reason;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -514,13 +517,15 @@ export class FileHandler implements Handler {
   }
 
   #heartbeat(beat: () => void): NodeJS.Timeout {
+    let isWarned = false;
     const timer = setInterval(() => {
       try {
         beat();
       } catch (error) {
         // Nobody waits for this; whoever holds the lock finds out whether it is still theirs when
-        // they write.
-        clearInterval(timer);
+        // they write. The next beat may do.
+        if (isWarned) return;
+        isWarned = true;
         process.emitWarning(`Cannot keep a session lock fresh: ${String(error)}`, {
           type: "SessionWarning",
           code: "FILESESSION_HEARTBEAT",

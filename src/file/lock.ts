@@ -72,19 +72,17 @@
 
 import {
   type BigIntStats,
-  closeSync,
   constants,
   fchmodSync,
   fstatSync,
-  futimesSync,
   lstatSync,
   openSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
 import { errno, placeFailed } from "../core/error.ts";
+import { closeAfter, closeUnheard, writeAll } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
 import { storyOf } from "./holder.ts";
 import { lockFile } from "./names.ts";
@@ -129,10 +127,10 @@ function lockOn(file: string, path: string): Lock {
   const token = newToken();
   const { fd, stats } = createFile(path);
   try {
-    writeSync(fd, storyOf(token), 0, "latin1");
+    writeAll(fd, Buffer.from(storyOf(token)), 0);
   } catch (error) {
-    closeSync(fd);
-    unlinkIfThere(path);
+    closeUnheard(fd);
+    unlinkUnheard(path);
     throw error;
   }
   return { file, fd, inode: inodeOf(stats), token, isTaken: false };
@@ -156,19 +154,19 @@ export function statLock(file: string): BigIntStats | undefined {
 /** Gives the lock back. Whether it was still ours, which is the confirmation after a write. */
 export function releaseLock(lock: Lock): boolean {
   try {
-    return isMine(lock) && unlinkIfThere(lockFile(lock.file));
-  } finally {
-    closeSync(lock.fd);
+    return closeAfter(lock.fd, () => isMine(lock) && unlinkIfThere(lockFile(lock.file)));
+  } catch (error) {
+    throw placeFailed("unlock", lock.file, error);
   }
 }
 
 /**
  * Shows that the holder is alive. Through the descriptor: whatever the name stands for by now, this
- * is our own lock.
+ * is our own lock. By writing what stands there: so the mtime is of the file system's clock, and not
+ * of ours.
  */
 export function refreshLock(lock: Lock): void {
-  const now = new Date();
-  futimesSync(lock.fd, now, now);
+  writeAll(lock.fd, Buffer.from(lock.token), 0);
 }
 
 /** 128 random bits in hex. Never used twice, so a name that holds one has one owner for ever. */
@@ -192,8 +190,8 @@ export function createFile(path: string): { fd: number; stats: BigIntStats } {
     if ((stats.mode & 0o777n) !== 0o600n) fchmodSync(fd, 0o600);
     return { fd, stats };
   } catch (error) {
-    closeSync(fd);
-    unlinkIfThere(path);
+    closeUnheard(fd);
+    unlinkUnheard(path);
     throw error;
   }
 }
@@ -206,6 +204,15 @@ export function unlinkIfThere(path: string): boolean {
   } catch (error) {
     if (errno(error) === "ENOENT") return false;
     throw error;
+  }
+}
+
+/** Removes a file while an error is on its way to the caller. */
+export function unlinkUnheard(path: string): void {
+  try {
+    unlinkIfThere(path);
+  } catch {
+    // The caller is about to hear of what failed first; `clean` collects the file.
   }
 }
 

@@ -22,15 +22,40 @@ export function move(
   touched: number,
 ): void {
   const token = newToken();
-  // The mtime 0 makes every `clean` look at it.
-  to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
-  to.confirm();
-  from.bury(token, meta.id);
+  const replaced = typeof to.found === "object" ? to.found : undefined;
+  try {
+    // The mtime 0 makes every `clean` look at it.
+    to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
+    to.confirm();
+    from.bury(token, meta.id);
+    to.confirm();
+  } catch (error) {
+    attempt(() => undo(from, to, token, replaced));
+    throw error;
+  }
   attempt(() => {
     to.write(meta, pickled, touched);
     from.unlink();
   });
   to.settle();
+}
+
+/**
+ * Puts back what was at the new id, if the locks are still ours and the old record has not ended.
+ * Otherwise it is not for us to say whether the session has moved: `clean` ends the move.
+ */
+function undo(
+  from: LockedFile,
+  to: LockedFile,
+  token: string,
+  replaced: Snapshot | undefined,
+): void {
+  to.confirm();
+  from.confirm();
+  if (from.hasEndedBy(token)) return;
+  const isSession = replaced && !replaced.current.meta.gone && !replaced.current.meta.pending;
+  if (isSession) to.write(replaced.current.meta, replaced.current, replaced.touched);
+  else if (to.bury()) to.unlink();
 }
 
 /** Ends a move that somebody has begun and did not live to finish. Under both locks. */

@@ -15,14 +15,13 @@ import {
   futimesSync,
   linkSync,
   openSync,
-  readSync,
   renameSync,
-  writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { errno, lockLost, notOurs } from "../core/error.ts";
+import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { isTrusted } from "./directory.ts";
-import { createFile, isMine, isToken, type Lock, unlinkIfThere } from "./lock.ts";
+import { createFile, isMine, isToken, type Lock, unlinkIfThere, unlinkUnheard } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
 import { markIn, markOffset, wary } from "./record.ts";
 
@@ -60,8 +59,8 @@ export function publish(
     if (durability === "full") syncDirectory(lock.file);
     return fd;
   } catch (error) {
-    closeSync(fd);
-    unlinkIfThere(path);
+    closeUnheard(fd);
+    unlinkUnheard(path);
     throw error;
   }
 }
@@ -86,7 +85,7 @@ export function writeMark(fd: number, mark: string): void {
 export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" = "marked"): void {
   const fd = openIfThere(lock.file, constants.O_RDWR);
   if (fd === undefined) return;
-  try {
+  closeAfter(fd, () => {
     const { uid, size, mtimeMs, nlink } = fstatSync(fd);
     if (!isTrusted(uid, dirname(lock.file))) throw notOurs(lock.file, uid);
     const mark = markIn(readAll(fd, size));
@@ -101,40 +100,13 @@ export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" 
     if (mark !== undefined) bytes.write(wary, markOffset, "latin1");
     // Whatever the durability of those who wrote it: this copy is not to be less.
     closeSync(publish(lock, bytes, mtimeMs, "file", "over"));
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/**
- * Writes all bytes, or throws: write(2) may write fewer than it was asked to, on a full disk for
- * one.
- */
-export function writeAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length;)
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-}
-
-/** The first `size` bytes, or as many as there are. */
-export function readAll(fd: number, size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
-  let done = 0;
-  while (done < size) {
-    const count = readSync(fd, bytes, done, size - done, done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
+  });
 }
 
 /** Makes what has been renamed and removed in the directory of `file` durable. */
 export function syncDirectory(file: string): void {
   const fd = openSync(dirname(file), constants.O_RDONLY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  closeAfter(fd, () => fsyncSync(fd));
 }
 
 /** Sets when the session was last stored or touched, in milliseconds since the epoch. */

@@ -23,16 +23,15 @@ import {
   releaseLock,
   unlinkIfThere,
 } from "./lock.ts";
+import { closeAfter, readAll, writeAll } from "./descriptor.ts";
 import { type Companion, companionFile, lockFile } from "./names.ts";
 import {
   type Durability,
   moveToNewInode,
   publish,
-  readAll,
   renameIfThere,
   setTouched,
   syncDirectory,
-  writeAll,
   writeMark,
 } from "./publish.ts";
 import {
@@ -67,9 +66,9 @@ export function readSession(file: string, id: string): Snapshot | "damaged" | un
   const fd = openSession(file, constants.O_RDONLY);
   if (fd === undefined) return undefined;
   try {
-    return readOpen(fd, file, id);
-  } finally {
-    closeSync(fd);
+    return closeAfter(fd, () => readOpen(fd, file, id));
+  } catch (error) {
+    throw placeFailed("read", file, error);
   }
 }
 
@@ -86,16 +85,16 @@ export function touchSession(
   const fd = openSession(file, constants.O_RDONLY);
   if (fd === undefined) return false;
   try {
-    const found = readOpen(fd, file, id);
-    if (found === "damaged") return found;
-    if (!isLive(found)) return false;
-    if (found.isLinked) return "linked";
-    setTouched(fd, now);
-    return true;
+    return closeAfter(fd, () => {
+      const found = readOpen(fd, file, id);
+      if (found === "damaged") return found;
+      if (!isLive(found)) return false;
+      if (found.isLinked) return "linked";
+      setTouched(fd, now);
+      return true;
+    });
   } catch (error) {
     throw placeFailed("touch", file, error);
-  } finally {
-    closeSync(fd);
   }
 }
 
@@ -174,6 +173,13 @@ export class LockedFile {
     return true;
   }
 
+  /** Whether the file says, by now, that the session has ended by this token. */
+  hasEndedBy(token: string): boolean {
+    if (this.#fd === undefined || !isRecord(this.#found)) return false;
+    const now = readOpen(this.#fd, this.file, this.#found.current.meta.id);
+    return isRecord(now) && now.current.meta.gone === token;
+  }
+
   /**
    * Removes the file of a session that has ended, if that can be done: a full disk may have no room
    * for the name it is moved to. It is a miss either way, and `clean` tries again.
@@ -221,13 +227,14 @@ export class LockedFile {
    * not ours any more.
    */
   close(): void {
-    this.#isOpen = false;
     let isOurs;
     try {
       this.#closeFile();
+      this.#isOpen = false;
       isOurs = releaseLock(this.#lock);
     } catch (error) {
-      throw placeFailed("unlock", this.file, error);
+      this.abandon();
+      throw placeFailed("close", this.file, error);
     }
     if (!isOurs && this.#wrote) throw lockLost(lockFile(this.file));
   }
@@ -306,7 +313,7 @@ export class LockedFile {
     const bytes = layOut(version, mark);
     const place = this.#fd === undefined ? "new" : "over";
     const fd = publish(this.#lock, bytes, touched, this.#durability, place);
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    const replaced = this.#fd;
     this.#fd = fd;
     this.#isMarked = this.#isWary;
     const hasTtl = sizeSaysTtl(bytes.length);
@@ -321,6 +328,7 @@ export class LockedFile {
       isLinked: false,
       data: undefined,
     };
+    if (replaced !== undefined) closeSync(replaced);
   }
 
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody

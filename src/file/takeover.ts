@@ -1,18 +1,20 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
-import { type BigIntStats, closeSync, fstatSync, lstatSync, writeSync } from "node:fs";
+import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
 import { placeFailed } from "../core/error.ts";
+import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { storyBytes, storyOf, tokenIn } from "./holder.ts";
-import { createFile, inodeOf, type Lock, newToken, statLock, unlinkIfThere } from "./lock.ts";
-import { companionFile, lockFile } from "./names.ts";
 import {
-  linkIfAbsent,
-  moveToNewInode,
-  openIfThere,
-  readAll,
-  renameIfThere,
-  revoke,
-} from "./publish.ts";
+  createFile,
+  inodeOf,
+  type Lock,
+  newToken,
+  statLock,
+  unlinkIfThere,
+  unlinkUnheard,
+} from "./lock.ts";
+import { companionFile, lockFile } from "./names.ts";
+import { linkIfAbsent, moveToNewInode, openIfThere, renameIfThere, revoke } from "./publish.ts";
 
 /** Which lock this is, and that its holder has given no sign of life since. */
 export function incarnationOf(stats: BigIntStats): string {
@@ -36,7 +38,7 @@ export function takeOver(file: string, held: BigIntStats, isGivenUp: Judge): Loc
   try {
     const made = createFile(take);
     fd = made.fd;
-    writeSync(fd, storyOf(token), 0, "latin1");
+    writeAll(fd, Buffer.from(storyOf(token)), 0);
     const mine: Lock = { file, fd, inode: inodeOf(made.stats), token, isTaken: true };
     const now = Number(fstatSync(fd, { bigint: true }).mtimeMs);
     const isOver = (mtimeMs: bigint, story: string): boolean =>
@@ -48,8 +50,8 @@ export function takeOver(file: string, held: BigIntStats, isGivenUp: Judge): Loc
     throw placeFailed("take over the lock of", file, error);
   } finally {
     if (fd !== undefined) {
-      closeSync(fd);
-      unlinkIfThere(take);
+      closeUnheard(fd);
+      unlinkUnheard(take);
     }
   }
 }
@@ -61,7 +63,7 @@ function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): b
   const { file } = lock;
   const holder = openIfThere(lockFile(file)); // as long as it is open no other lock has its inode
   if (holder === undefined) return false;
-  try {
+  return closeAfter(holder, () => {
     const story = storyIn(holder);
     if (!isOver(held.mtimeMs, story)) return false;
     const claims = claim(file, take, incarnationOf(held), isOver);
@@ -81,9 +83,7 @@ function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): b
     // still write. The next one tries again in 60 s.
     moveToNewInode(lock);
     return true;
-  } finally {
-    closeSync(holder);
-  }
+  });
 }
 
 /**
@@ -123,11 +123,7 @@ const maxTries = 1000;
 export function storyAt(path: string): string | undefined {
   const fd = openIfThere(path);
   if (fd === undefined) return undefined;
-  try {
-    return storyIn(fd);
-  } finally {
-    closeSync(fd);
-  }
+  return closeAfter(fd, () => storyIn(fd));
 }
 
 function storyIn(fd: number): string {

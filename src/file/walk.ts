@@ -1,8 +1,8 @@
 // Walking a directory of a million sessions without making anybody wait.
 
-import { type Dirent, lstatSync, opendirSync } from "node:fs";
+import { type Dir, type Dirent, lstatSync, opendirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { badDir } from "../core/error.ts";
+import { badDir, type SessionError } from "../core/error.ts";
 import { isTrusted } from "./directory.ts";
 import type { Names } from "./names.ts";
 
@@ -12,23 +12,47 @@ const sliceMs = 5;
 
 /** Every entry of the directory, in slices: between them the event loop turns. */
 export async function* entriesIn(fileDir: string): AsyncGenerator<Dirent, void, undefined> {
-  let directory;
-  try {
-    directory = opendirSync(fileDir, { bufferSize: 256 });
-  } catch (error) {
-    throw badDir(fileDir, error instanceof Error ? error.message : String(error), error);
-  }
+  const directory = open(fileDir);
+  let failure: SessionError | undefined;
+  const next = (): Dirent | null => {
+    try {
+      return directory.readSync();
+    } catch (error) {
+      throw (failure = unreadable(fileDir, error));
+    }
+  };
   try {
     let begun = performance.now();
-    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+    for (let entry = next(); entry !== null; entry = next()) {
       yield entry;
       if (performance.now() - begun < sliceMs) continue;
       await nextTurn();
       begun = performance.now();
     }
   } finally {
-    directory.closeSync();
+    close(directory, fileDir, failure);
   }
+}
+
+function open(fileDir: string): Dir {
+  try {
+    return opendirSync(fileDir, { bufferSize: 256 });
+  } catch (error) {
+    throw unreadable(fileDir, error);
+  }
+}
+
+/** Throws what has failed first. */
+function close(directory: Dir, fileDir: string, failure: SessionError | undefined): void {
+  try {
+    directory.closeSync();
+  } catch (error) {
+    throw failure ?? unreadable(fileDir, error);
+  }
+}
+
+function unreadable(fileDir: string, error: unknown): SessionError {
+  return badDir(fileDir, error instanceof Error ? error.message : String(error), error);
 }
 
 /** Every session file of ours, expired or not. */
