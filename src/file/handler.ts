@@ -13,7 +13,7 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { cleanDirectory } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
-import { refreshLock, releaseLock, statLock, type Lock, tryLock } from "./lock.ts";
+import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
 import { finishMove, move, traceIn } from "./move.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
@@ -486,7 +486,7 @@ export class FileHandler implements Handler {
       assertSameDirectory(this.fileDir);
       return lock;
     } catch (error) {
-      if (lock) releaseLock(lock);
+      if (lock) releaseUnheard(lock);
       throw placeFailed("lock", file, error);
     }
   }

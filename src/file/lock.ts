@@ -81,7 +81,7 @@ import {
 } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
-import { errno, placeFailed } from "../core/error.ts";
+import { errno, isNoRoom, placeFailed } from "../core/error.ts";
 import { closeAfter, closeUnheard, writeAll } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
 import { storyOf } from "./holder.ts";
@@ -97,8 +97,10 @@ export interface Lock {
    */
   readonly fd: number;
   readonly inode: string;
-  /** Stands in the lock. What we put at the session's name is named by it. */
+  /** What we put at the session's name is named by it. */
   readonly token: string;
+  /** Whether the token stands in the lock. */
+  isSigned: boolean;
   /** Whether it was somebody else's, who may not know yet. */
   readonly isTaken: boolean;
 }
@@ -126,14 +128,24 @@ export function tryLock(file: string): Lock | undefined {
 function lockOn(file: string, path: string): Lock {
   const token = newToken();
   const { fd, stats } = createFile(path);
+  const lock = { file, fd, inode: inodeOf(stats), token, isTaken: false, isSigned: false };
   try {
-    writeAll(fd, Buffer.from(storyOf(token)), 0);
+    sign(lock);
   } catch (error) {
+    // On a full disk a session can still be overwritten and removed, with a lock that says nothing.
+    if (isNoRoom(error)) return lock;
     closeUnheard(fd);
     unlinkUnheard(path);
     throw error;
   }
-  return { file, fd, inode: inodeOf(stats), token, isTaken: false };
+  return lock;
+}
+
+/** Makes sure that the lock says whose it is, and by which token. */
+export function sign(lock: Lock): void {
+  if (lock.isSigned) return;
+  writeAll(lock.fd, Buffer.from(storyOf(lock.token)), 0);
+  lock.isSigned = true;
 }
 
 /** Whether the lock is still ours: the confirmation. */
@@ -160,13 +172,23 @@ export function releaseLock(lock: Lock): boolean {
   }
 }
 
+/** Gives the lock back while an error is on its way to the caller. */
+export function releaseUnheard(lock: Lock): void {
+  try {
+    releaseLock(lock);
+  } catch {
+    // The place is broken, and the caller is about to hear of it. The lock is stale in 60 s.
+  }
+}
+
 /**
  * Shows that the holder is alive. Through the descriptor: whatever the name stands for by now, this
  * is our own lock. By writing what stands there: so the mtime is of the file system's clock, and not
  * of ours.
  */
 export function refreshLock(lock: Lock): void {
-  writeAll(lock.fd, Buffer.from(lock.token), 0);
+  lock.isSigned = false;
+  sign(lock);
 }
 
 /** 128 random bits in hex. Never used twice, so a name that holds one has one owner for ever. */

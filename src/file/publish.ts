@@ -21,7 +21,15 @@ import { dirname } from "node:path";
 import { errno, lockLost, notOurs } from "../core/error.ts";
 import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { isTrusted } from "./directory.ts";
-import { createFile, isMine, isToken, type Lock, unlinkIfThere, unlinkUnheard } from "./lock.ts";
+import {
+  createFile,
+  isMine,
+  isToken,
+  type Lock,
+  sign,
+  unlinkIfThere,
+  unlinkUnheard,
+} from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
 import { markIn, markOffset, wary } from "./record.ts";
 
@@ -44,6 +52,7 @@ export function publish(
   durability: Durability,
   place: "over" | "new",
 ): number {
+  if (place === "new") sign(lock);
   const path = companionFile(lock.file, lock.token, "new");
   const { fd } = createFile(path);
   try {

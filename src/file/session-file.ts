@@ -21,6 +21,7 @@ import {
   newToken,
   refreshLock,
   releaseLock,
+  releaseUnheard,
   unlinkIfThere,
 } from "./lock.ts";
 import { closeAfter, readAll, writeAll } from "./descriptor.ts";
@@ -244,14 +245,11 @@ export class LockedFile {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     try {
-      try {
-        this.#closeFile();
-      } finally {
-        releaseLock(this.#lock);
-      }
+      this.#closeFile();
     } catch {
-      // The place is broken, and the caller is about to hear of it. The lock is stale in 60 s.
+      // The caller is about to hear of what failed first.
     }
+    releaseUnheard(this.#lock);
   }
 
   /**
@@ -376,12 +374,11 @@ export class LockedFile {
     const fd = this.#fd;
     if (fd === undefined) return;
     this.#fd = undefined;
-    try {
-      if (this.#isMarked) writeMark(fd, this.#isWary ? wary : unmarked);
-    } finally {
-      this.#isMarked = false;
-      closeSync(fd);
-    }
+    const isMarked = this.#isMarked;
+    this.#isMarked = false;
+    closeAfter(fd, () => {
+      if (isMarked) writeMark(fd, this.#isWary ? wary : unmarked);
+    });
   }
 }
 
@@ -447,6 +444,8 @@ function readContents(fd: number, size: number): Contents | "damaged" {
   if (size > maxRecordBytes) return "damaged"; // a gigabyte of zeros is not worth the memory
   for (let before: Buffer | undefined; ;) {
     const bytes = readAll(fd, size);
+    // Nobody cuts a record short while it has its name: this is no damage, it is a failed read.
+    if (bytes.length < size) throw new Error(`only ${bytes.length} of ${size} bytes could be read`);
     const contents = parseRecord(bytes);
     if (contents !== "damaged" || before?.equals(bytes)) return contents;
     before = bytes;

@@ -39,7 +39,14 @@ export function takeOver(file: string, held: BigIntStats, isGivenUp: Judge): Loc
     const made = createFile(take);
     fd = made.fd;
     writeAll(fd, Buffer.from(storyOf(token)), 0);
-    const mine: Lock = { file, fd, inode: inodeOf(made.stats), token, isTaken: true };
+    const mine: Lock = {
+      file,
+      fd,
+      inode: inodeOf(made.stats),
+      token,
+      isTaken: true,
+      isSigned: true,
+    };
     const now = Number(fstatSync(fd, { bigint: true }).mtimeMs);
     const isOver = (mtimeMs: bigint, story: string): boolean =>
       isGivenUp(Number(mtimeMs), now, story);
@@ -117,7 +124,7 @@ function claim(
 }
 
 // Each try is somebody else's who went on: more of them than this are not there.
-const maxTries = 1000;
+const maxTries = 100;
 
 /** What stands in the lock `path`; `undefined` when there is none. */
 export function storyAt(path: string): string | undefined {

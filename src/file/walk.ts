@@ -2,7 +2,7 @@
 
 import { type Dir, type Dirent, lstatSync, opendirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { badDir, type SessionError } from "../core/error.ts";
+import { badDir, placeFailed, type SessionError } from "../core/error.ts";
 import { isTrusted } from "./directory.ts";
 import type { Names } from "./names.ts";
 
@@ -55,6 +55,15 @@ function unreadable(fileDir: string, error: unknown): SessionError {
   return badDir(fileDir, error instanceof Error ? error.message : String(error), error);
 }
 
+function isOurs(file: string, fileDir: string): boolean {
+  try {
+    const stats = lstatSync(file, { throwIfNoEntry: false });
+    return stats !== undefined && isTrusted(stats.uid, fileDir);
+  } catch (error) {
+    throw placeFailed("look at", file, error);
+  }
+}
+
 /** Every session file of ours, expired or not. */
 export async function* sessionsIn(
   names: Names,
@@ -63,7 +72,6 @@ export async function* sessionsIn(
     const id = entry.isFile() ? names.idOf(entry.name) : undefined;
     if (id === undefined) continue;
     const file = names.file(id);
-    const stats = lstatSync(file, { throwIfNoEntry: false });
-    if (stats && isTrusted(stats.uid, names.fileDir)) yield { id, file };
+    if (isOurs(file, names.fileDir)) yield { id, file };
   }
 }

@@ -150,7 +150,7 @@ describe("the matrix", { timeout }, () => {
 
 describe("the token in a lock", () => {
   // Who takes the lock over unlinks the file that it names.
-  it.fails("is whole before a file that it names is put in place", async () => {
+  it("is whole before a file that it names is put in place", async () => {
     const dir = tempDir();
     const handler = new FileHandler({ fileDir: dir });
     let isShort = true;
@@ -162,9 +162,9 @@ describe("the token in a lock", () => {
         if (typeof args[1] === "string") return proceed(args[0], args[1].slice(0, 5), args[2]);
         return proceed(args[0], args[1], args[2], 5, args[4]);
       }
-      if (name === "renameSync") {
+      if (name === "linkSync") {
         named = path;
-        noted = readFileSync(handler._lockFile("a"), "latin1");
+        noted = readFileSync(handler._lockFile("a"), "latin1").slice(0, 32);
       }
       return proceed();
     });

@@ -269,12 +269,13 @@ describe.runIf(has("mount", "mkfs.ext4"))("a disk with 0 to 64 KiB left", { time
 });
 
 describe.runIf(has("mount", "mkfs.ext4"))("a disk with no room for files", { timeout }, () => {
-  it.each<[string, () => Disk]>([
-    ["tmpfs", () => tmpfs({ bytes: 1024 * 1024, inodes: 32 })],
-    ["ext4 with a journal", () => ext4("-N", "32")],
+  // A second name is an inode more on tmpfs, and a new record has two for a moment.
+  it.each<[string, () => Disk, number]>([
+    ["tmpfs", () => tmpfs({ bytes: 1024 * 1024, inodes: 32 }), 1],
+    ["ext4 with a journal", () => ext4("-N", "32"), 0],
   ])(
     "%s: refuses what wants more than there are, and leaves nothing behind",
-    async (kind, make) => {
+    async (kind, make, secondName) => {
       const disk = make();
       const handler = open(disk);
       const leave = (inodes: number): void => disk.leaveInodes(inodes);
@@ -284,9 +285,9 @@ describe.runIf(has("mount", "mkfs.ext4"))("a disk with no room for files", { tim
       expect(Object.values(outcomes).flatMap(({ wrong }) => wrong)).toEqual([]);
       // One for each lock, and one for a record that is not written in place.
       expect(Object.fromEntries(done)).toEqual({
-        "a new session": 3,
+        "a new session": 3 - secondName,
         "a session that grows": 3,
-        "a session that moves": 2,
+        "a session that moves": 2 - secondName,
         "a session of unchanged size": 4,
         "a removal": 4,
       });

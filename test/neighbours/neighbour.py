@@ -32,7 +32,7 @@ def add(counter):
 def read():
     raw = open(file, "rb").read()
     size, found = int(raw[14:22]), []
-    for slot in (raw[23 : 23 + size], raw[23 + size :]):
+    for slot in (raw[56 : 56 + size], raw[56 + size :]):
         if slot[:39].strip():
             crc, seq, meta, data, kind = slot[:39].split()
             end = 40 + int(meta) + 1 + int(data)
