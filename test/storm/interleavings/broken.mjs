@@ -1,6 +1,6 @@
-// interleavings/broken.mjs: the guards of the lock, each taken out in turn. With any of them gone,
-// a scenario must go wrong; a guard whose absence nothing shows would be one too many, or a
-// scenario too few.
+// interleavings/broken.mjs: guards of the lock, each taken out in turn. With any of them gone a
+// scenario goes wrong. Others show elsewhere: that the lock is looked at again once the record is
+// open (pauses.test.ts), and that a removal leaves a tombstone first (removals.test.ts).
 //
 // Imported with BROKEN=<name>, it changes the built file while it is being loaded.
 
@@ -10,12 +10,6 @@ const nothing = "";
 
 /** What each one does wrong, where it shows, and as what. */
 export const broken = {
-  "the lock is not looked at again once the record is open": {
-    file: "session-file.js",
-    from: /if \(!isMine\(lock\)\)\s+throw lockLost\(lockFile\(lock\.file\)\);/,
-    to: nothing,
-    scenario: "2 updates, 2 lies, 1 death",
-  },
   "an update is acknowledged whoever has the lock by then (verify before, not after)": {
     file: "session-file.js",
     from: /if \(!isReleased && this\.#wrote\)|if \(!releaseLock\(this\.#lock\) && this\.#wrote\)/,
@@ -52,12 +46,6 @@ export const broken = {
     to: "if (false)",
     scenario: "a late release, 2 updates",
   },
-  "a mark is left after reading": {
-    file: "session-file.js",
-    from: /(this\.#mark\(this\.#fd\);\s+this\.confirm\(\);\s+)this\.#found = readOpen\(this\.#fd, this\.file, id\);/,
-    to: "$1",
-    scenario: "a late release, 2 updates",
-  },
   "a new file is put at its name by anybody who once had the lock": {
     file: "publish.js",
     from: 'unlinkIfThere(companionFile(file, mark, "new"));',
@@ -81,18 +69,6 @@ export const broken = {
     from: /for \(let done = 0; done < bytes\.length;\)/,
     to: "for (let done = 0; done < 1;)",
     scenario: "2 updates by file, 2 lies, 1 death",
-  },
-  "a session is removed without a tombstone": {
-    file: "handler.js",
-    from: "if (session.bury())",
-    to: "if (true)",
-    scenario: "remove, update update, 1 lie",
-  },
-  "a removed file is not looked at before it goes": {
-    file: "session-file.js",
-    from: "if (inodeOf(moved) !== inodeOf(fstatSync(this.#fd, { bigint: true })))",
-    to: "if (false)",
-    scenario: "remove, update update, 1 lie",
   },
   "a move is over when the new session is there": {
     file: "move.js",

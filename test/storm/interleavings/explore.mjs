@@ -163,9 +163,19 @@ function make(disk, process, past) {
 
 /**
  * Visits every state that can be reached. `programs[i]` starts process i; `check(disk, outcomes)`
- * is asked at each end, `look(disk)` at each state, and both give what is wrong, or nothing.
+ * is asked at each end, `look(disk)` at each state, and both give what is wrong, or nothing. It ends
+ * after `limit` states, and, if it is to run `untilWrong`, with the first that is.
  */
-export async function explore({ disk, programs, lies, crashes, check, look, limit = Infinity }) {
+export async function explore({
+  disk,
+  programs,
+  lies,
+  crashes,
+  check,
+  look,
+  limit = Infinity,
+  untilWrong = false,
+}) {
   const figures = { states: 0, ends: 0, pasts: 0, complete: true };
   const seen = new HashSet();
   const kinds = programs.map((start, process) => ({ process, start, count: 0 }));
@@ -183,7 +193,7 @@ export async function explore({ disk, programs, lies, crashes, check, look, limi
   while (stack.length > 0) {
     const state = stack.pop();
     if (!seen.add(keyOf(state))) continue;
-    if (++figures.states >= limit) {
+    if (++figures.states >= limit || (untilWrong && violations.size > 0)) {
       figures.complete = false;
       break;
     }
