@@ -83,8 +83,7 @@ describe("a mover that was paused until its old session was taken over", () => {
 });
 
 describe("a mover that was paused until its new session was taken over", () => {
-  // Open, found by the histories. It looks at that lock before it ends the old session, not after.
-  it.fails("is refused, or the session has moved", async () => {
+  it("is refused, or the session has moved", async () => {
     const mover = await stoppedMover("ending");
     await handler.update("new", () => "of somebody else");
     const outcome = finish(mover);
@@ -104,8 +103,7 @@ describe("a session whose mover was killed when it had moved", () => {
     expect(await sessions()).toEqual({ new: "moved" });
   });
 
-  // Open, found by the histories: the record at the old id has its mark no more.
-  it.fails("is still there when another one under the old id has come and gone", async () => {
+  it("is still there when another one under the old id has come and gone", async () => {
     const mover = await stoppedMover("ended");
     mover.child.kill("SIGKILL");
     await mover.done.catch(() => undefined);

@@ -98,7 +98,8 @@ export type Change<T> = (
  *   `ERR_SESSION_LOCK_LOST`;
  * - broken: the place itself failed, `ERR_SESSION_DIR` with the `cause`.
  *
- * The last two are thrown, never returned. When a method rejects, the session is as it was before.
+ * The last two are thrown, never returned. When a method rejects, the session is as it was before; but
+ * after `ERR_SESSION_LOCK_LOST` it may be as it was to be, if the next owner found it so.
  * `testHandler` of `filesession/testing` checks all of this for any handler.
  */
 export interface Handler {

@@ -158,9 +158,7 @@ export class FileHandler implements Handler {
 
   async remove(id: string): Promise<boolean> {
     return this.#run(async () => {
-      const removed = await this.#withFiles([this.#place(id)], true, ([session]) =>
-        this.#end(session),
-      );
+      const removed = await this.#whenMoved([this.#place(id)], ([session]) => this.#end(session));
       return removed === true;
     });
   }
@@ -313,10 +311,8 @@ export class FileHandler implements Handler {
           ...(expires !== undefined && { expires }),
           ...(cookieName !== undefined && { cookieName }),
         };
-        const was = traceIn(to.found);
-        const kept: Meta = was === undefined ? meta : { ...meta, was };
-        if (before && from !== to) move(oldId, from, to, kept, changed.pickled, now);
-        else to.write(kept, changed.pickled, now);
+        if (before && from !== to) move(oldId, from, to, meta, changed.pickled, now);
+        else to.write(meta, changed.pickled, now);
         return { ...meta, touched: now, data: changed.data };
       };
       const changed = change(record);
@@ -331,10 +327,40 @@ export class FileHandler implements Handler {
 
     const written =
       place.file === oldPlace.file
-        ? await this.#withFiles([place], true, ([one]) => write(one, one))
-        : await this.#withFiles([oldPlace, place], true, ([from, to]) => write(from, to));
+        ? await this.#whenMoved([place], ([one]) => write(one, one))
+        : await this.#whenMoved([oldPlace, place], ([from, to]) => write(from, to));
     // Only who does not wait comes back without having been there.
     return written ?? {};
+  }
+
+  /**
+   * Runs `action` on these sessions' files under their locks, when what somebody has left of a move
+   * there has been brought to its end: what one of its two records says of the other is not to be
+   * written over.
+   */
+  async #whenMoved<T, const P extends readonly Place[]>(
+    places: P,
+    action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+  ): Promise<T | undefined> {
+    const finished = new Set<string>();
+    for (;;) {
+      let left: [oldId: string, id: string] | undefined;
+      const done = await this.#withFiles<T | undefined, P>(places, true, (files) => {
+        left = files.map(({ found }) => this.#leftOfMove(found)).find((move) => move !== undefined);
+        return left && !finished.has(left.join()) ? undefined : action(files);
+      });
+      if (left === undefined || finished.has(left.join())) return done;
+      finished.add(left.join());
+      await this.#finishMove(...left, true);
+    }
+  }
+
+  /** The ids of a move that was not brought to its end, when this is one of its records. */
+  #leftOfMove(found: LockedFile["found"]): [oldId: string, id: string] | undefined {
+    if (found === undefined || found === "damaged") return undefined;
+    const { id, to, pending } = found.current.meta;
+    if (to !== undefined) return [id, to];
+    return pending && !this.#hasArrived(pending) ? [pending.from, id] : undefined;
   }
 
   /**

@@ -73,7 +73,7 @@ export function finishMove(oldId: string, from: LockedFile, to: LockedFile): voi
 /** By which token the session that was here has ended. */
 export function traceIn(found: Snapshot | "damaged" | undefined): string | undefined {
   if (found === undefined || found === "damaged") return undefined;
-  return found.current.meta.gone ?? found.current.meta.was;
+  return found.current.meta.gone;
 }
 
 /** Tidies up. Should it fail, `clean` does the same: what is decided by now is not changed by it. */

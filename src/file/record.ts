@@ -41,8 +41,6 @@ export interface Meta {
   gone?: string;
   /** With `gone`, when the session has moved: the id it has now. */
   to?: string;
-  /** A new session where one was that has moved, and whose move may still need its `gone`. */
-  was?: string;
   /** A session that is being moved here. It is one as soon as the old record is `gone` with this token. */
   pending?: { from: string; token: string; touched: number };
 }
@@ -239,7 +237,7 @@ function parseMeta(text: string): Meta | undefined {
     return undefined;
   }
   if (typeof meta !== "object" || meta === null) return undefined;
-  const { id, ip, time, expires, cookieName, gone, to, was, pending } = meta as Partial<Meta>;
+  const { id, ip, time, expires, cookieName, gone, to, pending } = meta as Partial<Meta>;
   if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
     return undefined;
   return {
@@ -250,7 +248,6 @@ function parseMeta(text: string): Meta | undefined {
     ...(typeof cookieName === "string" && { cookieName }),
     ...(typeof gone === "string" && { gone }),
     ...(typeof to === "string" && { to }),
-    ...(typeof was === "string" && { was }),
     ...(isPending(pending) && { pending }),
   };
 }

@@ -35,7 +35,7 @@ function liveIn(disk) {
 
 function hasArrived(disk, { from, token }) {
   const old = recordIn(disk, from);
-  return old !== undefined && (old.gone ?? old.was) === token;
+  return old !== undefined && old.gone === token;
 }
 
 /** What is wrong in a state, or nothing. */
