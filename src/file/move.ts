@@ -4,15 +4,19 @@
 // record is ended, with a token that the pending one names. That end, one write through a
 // descriptor, is the move: before it there is the old session, after it the new one, and never both
 // or neither, wherever the mover is killed, or paused until others have taken its locks over. What is
-// left to do, dropping the word `pending` and removing the old file, is done by the mover, or by a
-// `clean` that finds either half and takes both locks: then the mover can end nothing any more.
+// left to do, dropping the word `pending` and removing the old file, is done by the mover, or by
+// whoever finds either half: a `clean`, or a writer who wants one of the two ids. They take both
+// locks; then the mover can end nothing any more.
 
 import type { Pickled } from "../core/pickle.ts";
 import { newToken } from "./lock.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile, Snapshot } from "./session-file.ts";
 
-/** Moves the session in `from` to `to`, with this content. When it throws, it has not moved. */
+/**
+ * Moves the session in `from` to `to`, with this content. When it throws it has not moved, unless it
+ * is for a lost lock: then the old record says whether it has.
+ */
 export function move(
   oldId: string,
   from: LockedFile,
