@@ -25,7 +25,7 @@ describe("moves of one session by 6 processes that are killed and paused", () =>
       ...moves,
       handler: "filesession",
       fileDir,
-      acknowledged: 3000 * scale,
+      acknowledged: 2000 * scale,
       kills: 60 * scale,
     });
     const verdict = judge(events);
