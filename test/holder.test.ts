@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { isGone, storyBytes, storyOf, tokenIn } from "../src/file/holder.ts";
 import { FileHandler } from "../src/index.ts";
+import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { startWorker } from "./_process.ts";
 
@@ -71,6 +72,25 @@ linux("isGone", () => {
     expect(isGone(`${token} ${pid} ${start} ${boot} 1\n`)).toBe(false);
     expect(isGone(story.slice(0, -1))).toBe(false); // cut off
     for (const text of ["", token, `${pid}\n`, "x".repeat(200)]) expect(isGone(text)).toBe(false);
+  });
+});
+
+describe("a taker whose copy was revoked by the holder it has replaced", () => {
+  it("makes another, and nobody waits for a minute", async () => {
+    const fileDir = tempDir();
+    const handler = new FileHandler({ fileDir, lockTimeout: 1 });
+    await handler.store("a", 1);
+    writeFileSync(handler._lockFile("a"), "");
+    utimesSync(handler._lockFile("a"), 0, 0);
+    let revoked = 0;
+    const restore = intercept(fileDir, ({ name, path }, proceed) => {
+      if (name === "renameSync" && path.endsWith(".new") && revoked++ === 0) unlinkSync(path);
+      return proceed();
+    });
+    await expect(handler._acquireLock("a", false).finally(restore)).resolves.toBe(true);
+    await handler._releaseLock("a");
+    expect(revoked).toBe(2);
+    expect(await handler.update("a", () => 2)).toMatchObject({ data: 2 });
   });
 });
 

@@ -98,6 +98,7 @@ export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" 
     const { uid, size, mtimeMs, nlink } = fstatSync(fd);
     if (!isTrusted(uid, dirname(lock.file))) throw notOurs(lock.file, uid);
     const mark = markIn(readAll(fd, size));
+    if (!isMine(lock)) throw lockLost(lockFile(lock.file)); // before we revoke what is not ours to
     if (mark !== undefined) {
       revoke(lock.file, mark);
       if (leaving === "marked" && nlink === 1) writeMark(fd, lock.token);

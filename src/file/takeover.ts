@@ -1,12 +1,13 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
 import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
-import { placeFailed } from "../core/error.ts";
+import { placeFailed, SessionError } from "../core/error.ts";
 import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { storyBytes, storyOf, tokenIn } from "./holder.ts";
 import {
   createFile,
   inodeOf,
+  isMine,
   type Lock,
   newToken,
   statLock,
@@ -88,9 +89,23 @@ function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): b
     revoke(file, tokenIn(story) ?? "");
     // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
     // still write. The next one tries again in 60 s.
-    moveToNewInode(lock);
+    leaveTheInode(lock);
     return true;
   });
+}
+
+/**
+ * The holder, who does not know yet, may take our copy for somebody else's and revoke it, once. As
+ * long as the lock is ours we make another.
+ */
+function leaveTheInode(lock: Lock): void {
+  for (let tries = 1; ; tries++)
+    try {
+      return moveToNewInode(lock);
+    } catch (error) {
+      const isLost = error instanceof SessionError && error.code === "ERR_SESSION_LOCK_LOST";
+      if (!isLost || tries === 5 || !isMine(lock)) throw error;
+    }
 }
 
 /**

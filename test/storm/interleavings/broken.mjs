@@ -18,7 +18,7 @@ export const broken = {
   },
   "the taker goes on in the same file (verify only)": {
     file: "takeover.js",
-    from: "moveToNewInode(lock);",
+    from: "leaveTheInode(lock);",
     to: nothing,
     scenario: "2 updates, 2 lies, 1 death",
   },
