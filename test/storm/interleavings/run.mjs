@@ -25,14 +25,12 @@ const large = "x".repeat(3000);
 // What a process can do. Each leaves its name in the session.
 const doings = {
   update: (handler, name) => handler.update("a", add(name)),
-  updateLate: (handler, name) => handler.update("a", async (record) => add(name)(record)),
   updateMust: (handler, name) => handler.update("a", add(name), { mustExist: true }),
   grow: (handler, name) => handler.update("a", (record) => ({ ...add(name)(record), large })),
   remove: (handler) => handler.remove("a"),
   touch: (handler) => handler.touch("a"),
   moveB: (handler, name) => handler.update("b", add(name), { oldId: "a", mustExist: true }),
   moveC: (handler, name) => handler.update("c", add(name), { oldId: "a", mustExist: true }),
-  updateB: (handler, name) => handler.update("b", add(name), { mustExist: true }),
   moveBA: (handler, name) => handler.update("a", add(name), { oldId: "b", mustExist: true }),
   own: async (handler, name) => {
     if (!(await handler._acquireLock("a", false))) return;
@@ -45,7 +43,6 @@ const doings = {
   },
   // The last step of somebody whose lock was taken over while he was about to give it back.
   releaseLate: async () => unlinkSync(`${directory}/sess_a.lock`),
-  store: (handler, name) => handler.store("a", { by: [name] }),
   read: (handler) => handler.retrieve("a", { blocking: false }),
 };
 
