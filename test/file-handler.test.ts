@@ -258,7 +258,7 @@ describe("a move that was begun and not finished", () => {
     const path = join(dir, `sess_${id}`);
     const text = JSON.stringify(data);
     const whole: Meta = { id, ip: "", time: 1000, ...meta };
-    writeFileSync(path, layOut({ seq: 1, meta: whole, encoding: "json", text }));
+    writeFileSync(path, layOut([{ seq: 1, meta: whole, encoding: "json", text }]));
     utimesSync(path, 0, 0);
   }
 
@@ -375,7 +375,7 @@ describe("retrieve", () => {
     for (const text of ["{", '{"__proto__":', '[["Nobody",1],2]'])
       for (const encoding of ["json", "rich"] as const) {
         if (encoding === "json" && text.startsWith("[[")) continue;
-        writeFileSync(join(dir, "sess_a"), layOut({ seq: 1, meta, encoding, text }));
+        writeFileSync(join(dir, "sess_a"), layOut([{ seq: 1, meta, encoding, text }]));
         expect(await handler.retrieve("a")).toEqual({});
         await handler.store("a", 1);
         expect((await handler.retrieve("a")).data).toBe(1);

@@ -413,7 +413,7 @@ describe("hostile data", () => {
     const fileDir = tempDir();
     const handler = new FileHandler({ fileDir });
     const meta = { id: "a", ip: "", time: 1 };
-    writeFileSync(join(fileDir, "sess_a"), layOut({ seq: 1, meta, encoding, text }));
+    writeFileSync(join(fileDir, "sess_a"), layOut([{ seq: 1, meta, encoding, text }]));
     expect(await handler.retrieve("a")).toEqual({});
     expect(warnings).toHaveBeenCalledOnce();
     await handler.update("a", ({ data }) => [data]);
@@ -436,7 +436,7 @@ describe("hostile data", () => {
     for (const meta of metas) {
       const forgedMeta = { toJSON: () => JSON.parse(meta) as unknown };
       const version = { seq: 1, meta: forgedMeta as never, encoding: "json", text: "1" } as const;
-      writeFileSync(handler._sessionFile("a"), layOut(version));
+      writeFileSync(handler._sessionFile("a"), layOut([version]));
       expect(await handler.retrieve("a")).toEqual({});
     }
     expect(warnings).toHaveBeenCalledTimes(metas.length);

@@ -360,7 +360,7 @@ export class FileHandler implements Handler {
     if (found === undefined || found === "damaged") return undefined;
     const { id, to, pending } = found.current.meta;
     if (to !== undefined) return [id, to];
-    return pending && !this.#hasArrived(pending) ? [pending.from, id] : undefined;
+    return pending && [pending.from, id];
   }
 
   /**
@@ -430,7 +430,7 @@ export class FileHandler implements Handler {
     // Or its mover has tidied up between our two looks: then the record is pending no more.
     const now = readSession(this.#names.file(id), id);
     const isSame = typeof now === "object" && now.current.meta.pending?.token === pending.token;
-    return isSame ? undefined : this.#live(now);
+    return this.#live(isSame ? found.before : now);
   }
 
   #hasArrived({ from, token }: NonNullable<Meta["pending"]>): boolean {
@@ -477,7 +477,7 @@ export class FileHandler implements Handler {
   async #finishMove(oldId: string, id: string, blocking: boolean): Promise<boolean> {
     const places = [this.#place(oldId), this.#place(id)] as const;
     const finished = await this.#withFiles(places, blocking, ([from, to]) => {
-      finishMove(oldId, from, to);
+      finishMove(oldId, from, id, to);
       return true;
     });
     return finished === true;

@@ -1,17 +1,18 @@
 // Moving a session to another id: two files, and one step that decides.
 //
-// Under both locks the record is written at its new id as `pending`, which is a miss; then the old
-// record is ended, with a token that the pending one names. That end, one write through a
-// descriptor, is the move: before it there is the old session, after it the new one, and never both
-// or neither, wherever the mover is killed, or paused until others have taken its locks over. What is
-// left to do, dropping the word `pending` and removing the old file, is done by the mover, or by
-// whoever finds either half: a `clean`, or a writer who wants one of the two ids. They take both
+// Under both locks the record is written at its new id as `pending`, which is a miss; should there be
+// a session already, that one stays in the other slot, and is what readers find. Then the old record
+// is ended, with a token that the pending one names. That end, one write through a descriptor, is the
+// move: before it there is the old session, after it the new one, and never both or neither, wherever
+// the mover is killed, or paused until others have taken its locks over. What is left to do, dropping
+// the word `pending` and removing the old file, is done by the mover, or by whoever finds either
+// half: a `clean`, or a writer who wants one of the two ids. They take both
 // locks; then the mover can end nothing any more.
 
 import type { Pickled } from "../core/pickle.ts";
 import { newToken } from "./lock.ts";
 import type { Meta } from "./record.ts";
-import type { LockedFile, Snapshot } from "./session-file.ts";
+import type { LockedFile } from "./session-file.ts";
 
 /**
  * Moves the session in `from` to `to`, with this content. When it throws it has not moved, unless it
@@ -26,56 +27,67 @@ export function move(
   touched: number,
 ): void {
   const token = newToken();
-  const replaced = typeof to.found === "object" ? to.found : undefined;
+  const pending: Meta["pending"] = { from: oldId, token, touched };
+  const isSession = typeof to.found === "object" && to.found.current.meta.gone === undefined;
+  if (isSession) pending.replaces = to.found.touched;
   try {
     // The mtime 0 makes every `clean` look at it.
-    to.write({ ...meta, pending: { from: oldId, token, touched } }, pickled, 0);
+    to.write({ ...meta, pending }, pickled, 0);
     to.confirm();
     from.bury(token, meta.id);
     to.confirm();
   } catch (error) {
-    attempt(() => undo(from, to, token, replaced));
+    attempt(() => undo(from, to, token));
     throw error;
   }
   attempt(() => {
     to.write(meta, pickled, touched);
+    to.confirm(); // a taker's copy may still be pending, and needs the old record
     from.unlink();
   });
   to.settle();
 }
 
 /**
- * Puts back what was at the new id, if the locks are still ours and the old record has not ended.
- * Otherwise it is not for us to say whether the session has moved: `clean` ends the move.
+ * Takes back what is pending, if the locks are still ours and the old record has not ended. Otherwise
+ * it is not for us to say whether the session has moved: `clean` ends the move.
  */
-function undo(
-  from: LockedFile,
-  to: LockedFile,
-  token: string,
-  replaced: Snapshot | undefined,
-): void {
+function undo(from: LockedFile, to: LockedFile, token: string): void {
   to.confirm();
   from.confirm();
-  if (from.hasEndedBy(token)) return;
-  const isSession = replaced && !replaced.current.meta.gone && !replaced.current.meta.pending;
-  if (isSession) to.write(replaced.current.meta, replaced.current, replaced.touched);
-  else if (to.bury()) to.unlink();
+  if (!from.hasEndedBy(token) && pendingIn(to.found)?.token === token) takeBack(to);
 }
 
 /** Ends a move that somebody has begun and did not live to finish. Under both locks. */
-export function finishMove(oldId: string, from: LockedFile, to: LockedFile): void {
-  if (from.found === "damaged") return;
-  const next = typeof to.found === "object" ? to.found : undefined;
-  if (next?.current.meta.pending?.from === oldId) {
-    const { pending, ...meta } = next.current.meta;
-    if (pending.token === traceIn(from.found)) to.write(meta, next.current, next.touched);
-    else if (to.bury()) to.unlink();
+export function finishMove(oldId: string, from: LockedFile, id: string, to: LockedFile): void {
+  if (from.found === "damaged") from.setAside();
+  if (typeof to.found === "object" && pendingIn(to.found)?.from === oldId) {
+    const { pending, ...meta } = to.found.current.meta;
+    if (pending?.token === traceIn(from.found)) to.write(meta, to.found.current, to.found.touched);
+    else takeBack(to);
+    to.confirm(); // as above
   }
-  if (from.found?.current.meta.gone !== undefined) from.unlink();
+  // What has moved elsewhere ends there.
+  const isOver = typeof from.found === "object" && from.found.current.meta.to === id;
+  if (isOver) from.unlink();
+}
+
+/**
+ * What was there before is the session again, or none is. In place it is written over itself: should
+ * that be cut off, it is still there.
+ */
+function takeBack(to: LockedFile): void {
+  const before = typeof to.found === "object" ? to.found.before : undefined;
+  if (before) to.write(before.current.meta, before.current, before.touched);
+  else if (to.bury()) to.unlink();
+}
+
+function pendingIn(found: LockedFile["found"]): Meta["pending"] {
+  return typeof found === "object" ? found.current.meta.pending : undefined;
 }
 
 /** By which token the session that was here has ended. */
-export function traceIn(found: Snapshot | "damaged" | undefined): string | undefined {
+export function traceIn(found: LockedFile["found"]): string | undefined {
   if (found === undefined || found === "damaged") return undefined;
   return found.current.meta.gone;
 }

@@ -41,8 +41,11 @@ export interface Meta {
   gone?: string;
   /** With `gone`, when the session has moved: the id it has now. */
   to?: string;
-  /** A session that is being moved here. It is one as soon as the old record is `gone` with this token. */
-  pending?: { from: string; token: string; touched: number };
+  /**
+   * A session that is being moved here. It is one as soon as the old record is `gone` with this token.
+   * With `replaces`, the version before is a session until then, last touched at that time.
+   */
+  pending?: { from: string; token: string; touched: number; replaces?: number };
 }
 
 /** One version of a session. */
@@ -59,6 +62,8 @@ export interface Contents {
   /** Whether somebody may be at work on this file: `unmarked`, `wary`, or a lock's token. */
   mark: string;
   current: Version;
+  /** The version before, where `current` is pending and replaces it. */
+  before?: Version;
   /** The slot that `current` is not in. */
   spare: 0 | 1;
 }
@@ -83,11 +88,11 @@ const maxCapacity = 99_999_999; // eight digits in the title
 export const maxRecordBytes: number = titleBytes + 2 * maxCapacity + 1;
 
 /**
- * The bytes of a new record file with `version`, its number 1, in the first slot. It has an eighth of its size to
- * grow.
+ * The bytes of a new record file with these versions: one, its number 1, or one that follows it and
+ * still needs it. They have an eighth of their size to grow.
  */
-export function layOut(version: Version, mark: string = unmarked): Buffer {
-  const wanted = slotBytes(version);
+export function layOut(versions: [Version] | [Version, Version], mark: string = unmarked): Buffer {
+  const wanted = Math.max(...versions.map(slotBytes));
   if (wanted > maxCapacity) throw new RangeError(`${wanted} bytes are more than a slot can have`);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
@@ -96,9 +101,13 @@ export function layOut(version: Version, mark: string = unmarked): Buffer {
     maxCapacity,
   );
   const end = slotOffset(2, capacity);
-  const bytes = Buffer.alloc(end + (version.meta.expires === undefined ? 0 : 1), space);
+  const hasTtl = versions.at(-1)?.meta.expires !== undefined;
+  const bytes = Buffer.alloc(end + (hasTtl ? 1 : 0), space);
   bytes.write(`${title(capacity)}${mark}\n`, "latin1");
-  fillSlot(bytes.subarray(titleBytes, titleBytes + capacity), version);
+  versions.forEach((version, slot) => {
+    const offset = titleBytes + slot * capacity;
+    fillSlot(bytes.subarray(offset, offset + capacity), version);
+  });
   bytes.fill(newline, end - 1);
   return bytes;
 }
@@ -139,7 +148,15 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   const spare = isVersion(second) && !(isVersion(first) && first.seq > second.seq) ? 0 : 1;
   const [current, other] = spare === 1 ? [first, second] : [second, first];
   if (!isVersion(current) || !isBeside(current, other)) return "damaged";
-  return { capacity, hasTtl: sizeSaysTtl(bytes.length), mark, current, spare };
+  const isNeeded = current.meta.pending?.replaces !== undefined && isVersion(other);
+  return {
+    capacity,
+    hasTtl: sizeSaysTtl(bytes.length),
+    mark,
+    current,
+    ...(isNeeded && { before: other }),
+    spare,
+  };
 }
 
 /** The mark of a record file, whatever else is in it; `undefined` when it is no record file. */
@@ -254,8 +271,13 @@ function parseMeta(text: string): Meta | undefined {
 
 function isPending(pending: unknown): pending is NonNullable<Meta["pending"]> {
   if (typeof pending !== "object" || pending === null) return false;
-  const { from, token, touched } = pending as Record<string, unknown>;
-  return typeof from === "string" && typeof token === "string" && typeof touched === "number";
+  const { from, token, touched, replaces } = pending as Record<string, unknown>;
+  return (
+    typeof from === "string" &&
+    typeof token === "string" &&
+    typeof touched === "number" &&
+    (replaces === undefined || typeof replaces === "number")
+  );
 }
 
 function isBlank(bytes: Buffer): boolean {

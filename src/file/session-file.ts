@@ -51,7 +51,7 @@ import {
 } from "./record.ts";
 
 /** A session file at one moment. */
-export interface Snapshot extends Contents {
+export interface Snapshot extends Omit<Contents, "before"> {
   /**
    * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
    */
@@ -60,6 +60,8 @@ export interface Snapshot extends Contents {
   isLinked: boolean;
   /** What was stored. */
   data: unknown;
+  /** The session that is here until the one that is being moved to its place has arrived. */
+  before?: Snapshot;
 }
 
 /** The whole session in `file`, without a lock; `undefined` when there is no file. */
@@ -144,12 +146,11 @@ export class LockedFile {
    * Makes this the session. In place where that is safe and it fits, which costs a tenth of a new
    * file.
    */
-  write(meta: Meta, pickled: Pickled, touched: number): void {
+  write(meta: Meta, { encoding, text }: Pickled, touched: number): void {
     try {
       if (this.#found === "damaged") this.setAside();
-      const { encoding, text } = pickled;
       const version = { meta, encoding, text };
-      if (!this.#writeInPlace(version, touched)) this.#writeAnew({ seq: 1, ...version }, touched);
+      if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
       this.#wrote = true;
     } catch (error) {
       throw placeFailed("store", this.file, error);
@@ -301,30 +302,36 @@ export class LockedFile {
     if (slot === undefined) return false;
     writeAll(this.#fd, slot, slotOffset(found.spare, found.capacity));
     setTouched(this.#fd, touched);
-    this.#found = { ...found, current: version, spare: found.spare === 0 ? 1 : 0, touched };
+    const { before: _, ...rest } = found;
+    const spare = found.spare === 0 ? 1 : 0;
+    this.#found = { ...rest, current: version, spare, touched, ...keptBy(next.meta, found) };
     return true;
   }
 
-  #writeAnew(version: Version, touched: number): void {
+  #writeAnew({ meta, encoding, text }: Omit<Version, "seq">, touched: number): void {
     if (this.#fd !== undefined && !this.#isMarked) this.#mark(this.#fd);
     const mark = this.#isWary ? this.#lock.token : unmarked;
-    const bytes = layOut(version, mark);
+    const kept = isRecord(this.#found) ? keptBy(meta, this.#found) : {};
+    const current: Version = { seq: kept.before ? 2 : 1, meta, encoding, text };
+    const bytes = layOut(
+      kept.before ? [{ ...kept.before.current, seq: 1 }, current] : [current],
+      mark,
+    );
     const place = this.#fd === undefined ? "new" : "over";
     const fd = publish(this.#lock, bytes, touched, this.#durability, place);
     const replaced = this.#fd;
     this.#fd = fd;
     this.#isMarked = this.#isWary;
-    const hasTtl = sizeSaysTtl(bytes.length);
-    const capacity = capacityOf(bytes.length);
     this.#found = {
-      capacity,
-      hasTtl,
+      capacity: capacityOf(bytes.length),
+      hasTtl: sizeSaysTtl(bytes.length),
       mark,
-      current: version,
-      spare: 1,
+      current,
+      spare: kept.before ? 0 : 1,
       touched,
       isLinked: false,
       data: undefined,
+      ...kept,
     };
     if (replaced !== undefined) closeSync(replaced);
   }
@@ -386,6 +393,11 @@ function isRecord(found: Snapshot | "damaged" | undefined): found is Snapshot {
   return typeof found === "object";
 }
 
+/** What a write must leave in the other slot. */
+function keptBy({ pending }: Meta, found: Snapshot): { before?: Snapshot } {
+  return pending?.replaces === undefined ? {} : { before: found };
+}
+
 /** Gives a file that was moved away its name again, unless the name has been taken. */
 export function putBack(path: string, file: string): void {
   try {
@@ -421,11 +433,22 @@ function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
     const contents = readContents(fd, stats.size);
     // A record that was copied or renamed onto another session's name.
     if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
-    const data = unpickled(contents.current);
-    if (data === undefined) return "damaged";
+    const { before: versionBefore, ...rest } = contents;
+    const data = unpickled(rest.current);
+    const dataBefore = versionBefore && unpickled(versionBefore);
+    if (data === undefined || (versionBefore && !dataBefore)) return "damaged";
     // What is pending has the mtime 0, so that every `clean` looks at it.
-    const touched = Math.max(touchedAt(stats), contents.current.meta.pending?.touched ?? 0);
-    return { ...contents, touched, isLinked: stats.nlink > 1, data: data.value };
+    const { touched = 0, replaces = 0 } = rest.current.meta.pending ?? {};
+    const since = (stored: number): number => Math.max(touchedAt(stats), stored);
+    const found = { ...rest, touched: since(touched), isLinked: stats.nlink > 1, data: data.value };
+    if (versionBefore === undefined || dataBefore === undefined) return found;
+    const before = {
+      ...found,
+      current: versionBefore,
+      touched: since(replaces),
+      data: dataBefore.value,
+    };
+    return { ...found, before };
   } catch (error) {
     throw placeFailed("read", file, error);
   }

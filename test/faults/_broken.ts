@@ -73,7 +73,7 @@ export class SimpleHandler extends FileHandler {
 
   #write<T>(id: string, file: string, data: T): SessionRecord<T> {
     const meta = { id, ip: "", time: Date.now() };
-    const bytes = layOut({ seq: 1, meta, ...pickle(data) });
+    const bytes = layOut([{ seq: 1, meta, ...pickle(data) }]);
     const isInPlace = this.#fault === "writes over the old version";
     const path = isInPlace ? file : `${file}.${"0".repeat(32)}.new`;
     const fd = openSync(path, isInPlace ? "w" : "wx", 0o600);

@@ -29,7 +29,7 @@ function leave(handler: FileHandler, id: string, meta: Partial<Meta>, data: unkn
   const whole: Meta = { id, ip: "", time: Date.now(), ...meta };
   writeFileSync(
     path,
-    layOut({ seq: 1, meta: whole, encoding: "json", text: JSON.stringify(data) }),
+    layOut([{ seq: 1, meta: whole, encoding: "json", text: JSON.stringify(data) }]),
   );
   utimesSync(path, 0, 0);
   return path;

@@ -72,9 +72,27 @@ export const broken = {
   },
   "a move is over when the new session is there": {
     file: "move.js",
-    from: "pending: { from: oldId, token, touched }",
-    to: nothing,
+    from: "{ ...meta, pending }",
+    to: "meta",
     scenario: "move, update, 1 lie, 1 death",
+  },
+  "what a move replaces stays until it is made": {
+    file: "move.js",
+    from: "pending.replaces = to.found.touched;",
+    to: nothing,
+    scenario: "move onto another, update, 1 lie, 1 death",
+  },
+  "the old record of a move stays as long as a copy may need it": {
+    file: "move.js",
+    from: /to\.confirm\(\); \/\/ a taker's/,
+    to: "//",
+    scenario: "move onto another, update, 1 lie, 1 death",
+  },
+  "the old record of a move stays for the session it has moved to": {
+    file: "move.js",
+    from: "from.found.current.meta.to === id",
+    to: "from.found.current.meta.gone",
+    scenario: "half a move onto another, move elsewhere, update, 1 death",
   },
   "a move that lost its lock looks who has won, and undoes its half": {
     file: "move.js",

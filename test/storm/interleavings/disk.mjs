@@ -3,7 +3,7 @@
 // calls can be tried from the same point.
 //
 // Nothing here knows of locks or records. It does what POSIX says, and where POSIX leaves a choice,
-// the harder one: the write of a slot is made in two halves, with anybody's call between them.
+// the harder one: the write of a slot is made in two parts, with anybody's call between them.
 
 import { constants } from "node:fs";
 import { basename } from "node:path";
@@ -113,13 +113,17 @@ function open(disk, process, name, flags, fresh, fd) {
   return [{ names, inodes, descriptors }, { value: fd }];
 }
 
+// Where the write of a slot is cut: what it says of the session has begun and has not ended.
+const inMidst = 60;
+
 function write(disk, number, args) {
   const old = contents[disk.inodes.get(number).content];
   const isText = typeof args[1] === "string";
   const [offset, length] = isText ? [0, args[1].length] : [args[2], args[3]];
   const data = isText ? Buffer.from(args[1], args[3]) : args[1];
   const position = (isText ? args[2] : args[4]) ?? 0;
-  const count = length > 1500 ? length >> 1 : length;
+  const isWhole = length <= 1500 || offset > 0;
+  const count = isWhole ? length : inMidst;
   const bytes = Buffer.alloc(Math.max(old.length, position + count));
   old.copy(bytes);
   data.copy(bytes, position, offset, offset + count);

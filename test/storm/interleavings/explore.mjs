@@ -146,10 +146,10 @@ function isPrivate({ name, path }) {
   return name === "fstatSync" && path.endsWith(".lock");
 }
 
-/** Runs one program alone, from this disk on. Gives the disk and the outcome. */
-export async function runAlone(disk, process, start) {
+/** Runs one program alone, from this disk on, until it `dies`. Gives the disk and the outcome. */
+export async function runAlone(disk, process, start, dies = () => false) {
   let past = await new Past({ process, start, count: 0 }).ask();
-  while (past.call) {
+  while (past.call && !dies(past.call)) {
     let result = { passed: 1e9 };
     if (past.call.name !== "sleep") [disk, result] = make(disk, process, past);
     past = await past.after(result);

@@ -15,12 +15,14 @@ function recordIn(disk, id) {
   if (!sessions.has(content)) {
     const parsed = parseRecord(contentOf(content));
     const isWhole = parsed !== "damaged";
-    sessions.set(
-      content,
-      isWhole ? { ...parsed.current.meta, ...JSON.parse(parsed.current.text) } : parsed,
-    );
+    sessions.set(content, isWhole ? sayings(parsed) : parsed);
   }
   return sessions.get(content);
+}
+
+function sayings({ current, before }) {
+  const { by } = JSON.parse(current.text) ?? {};
+  return { ...current.meta, by, ...(before && { before: sayings({ current: before }) }) };
 }
 
 /** Every session that is one, with the names of those who have changed it, in order. */
@@ -28,8 +30,8 @@ function liveIn(disk) {
   return ids.flatMap((id) => {
     const found = recordIn(disk, id);
     if (found === undefined || found === "damaged" || found.gone !== undefined) return [];
-    if (found.pending && !hasArrived(disk, found.pending)) return [];
-    return [{ id, by: found.by }];
+    if (!found.pending || hasArrived(disk, found.pending)) return [{ id, by: found.by }];
+    return found.before ? [{ id, by: found.before.by }] : [];
   });
 }
 
@@ -38,10 +40,23 @@ function hasArrived(disk, { from, token }) {
   return old !== undefined && old.gone === token;
 }
 
+/** Whether this is the session that was at the id `b` from the beginning. */
+const wasAtB = (by) => by.includes(atB);
+
+/** What the session at the id `b` begins with, where a scenario has one. */
+export const atB = "at b";
+
+const startsWithTwo = new Set(["two sessions", "half a move"]);
+
 /** What is wrong in a state, or nothing. */
-export function look(disk) {
+export function look({ start }, disk) {
   if (ids.some((id) => recordIn(disk, id) === "damaged")) return "torn";
-  if (liveIn(disk).length > 1) return "forked";
+  const live = liveIn(disk);
+  if (live.length > new Set(live.map(({ by }) => wasAtB(by))).size) return "forked";
+  if (startsWithTwo.has(start)) {
+    const isThere = live.some(({ id }) => id === "b") && live.some(({ by }) => !wasAtB(by));
+    if (!isThere) return "gone";
+  }
   const owners = [...disk.names.keys()].filter((name) => name.startsWith("owner-"));
   return owners.length > 1 ? "two owners" : undefined;
 }
@@ -63,6 +78,9 @@ export function judge({ does, start }, disk, outcomes, { lied }) {
         wrong.push("resurrected");
       const changes = what.match(/update|move|grow/g) ?? [];
       const found = by.filter((name) => name === String(process));
+      // What was written to a session before another one took its place is gone with it.
+      if (what === "updateB" && !live.some((one) => wasAtB(one.by) === wasAtB(value.data.by)))
+        return;
       if (found.length < changes.length && !removes) wrong.push("lost an acknowledged write");
       return;
     }

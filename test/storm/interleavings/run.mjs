@@ -5,7 +5,7 @@ import { linkSync, unlinkSync } from "node:fs";
 import "./broken.mjs";
 import { emptyDisk } from "./disk.mjs";
 import { directory, enterModel, explore, runAlone } from "./explore.mjs";
-import { judge, look } from "./judge.mjs";
+import { atB, judge, look } from "./judge.mjs";
 import { scenarios } from "./scenarios.mjs";
 
 enterModel();
@@ -26,7 +26,10 @@ const large = "x".repeat(3000);
 const doings = {
   update: (handler, name) => handler.update("a", add(name)),
   updateMust: (handler, name) => handler.update("a", add(name), { mustExist: true }),
+  updateB: (handler, name) => handler.update("b", add(name), { mustExist: true }),
   grow: (handler, name) => handler.update("a", (record) => ({ ...add(name)(record), large })),
+  moveBWithTtl: (handler, name) =>
+    handler.update("b", add(name), { oldId: "a", mustExist: true, ttl: 1e9 }),
   remove: (handler) => handler.remove("a"),
   touch: (handler) => handler.touch("a"),
   moveB: (handler, name) => handler.update("b", add(name), { oldId: "a", mustExist: true }),
@@ -51,10 +54,22 @@ async function leaveLocked(disk, process) {
   const handler = handlerOf(process);
   const left = await runAlone(disk, process, () => handler._acquireLock("a"));
   await runAlone(left.disk, process, () => handler._releaseLock("a")); // in a world that is thrown away
-  const inodes = new Map(left.disk.inodes);
-  const number = left.disk.names.get("sess_a.lock");
-  inodes.set(number, { ...inodes.get(number), mtime: 0 });
-  return { ...left.disk, inodes };
+  return withStaleLocks(left.disk);
+}
+
+/** The same disk, 60 s later. */
+function withStaleLocks(disk) {
+  const inodes = new Map(disk.inodes);
+  for (const [name, number] of disk.names)
+    if (name.endsWith(".lock")) inodes.set(number, { ...inodes.get(number), mtime: 0 });
+  return { ...disk, inodes };
+}
+
+/** The disk when this process has died in a move, right before the old session ends. */
+async function leaveMoving(disk, process) {
+  const isEnd = ({ name, path }) => name === "writeSync" && path === `${directory}/sess_a`;
+  const move = () => doings.moveB(handlerOf(process), "dead");
+  return withStaleLocks((await runAlone(disk, process, move, isEnd)).disk);
 }
 
 /** The disk after somebody took a dead lock over, and gave it back. */
@@ -71,11 +86,13 @@ const { durability = "process", lies, crashes, does } = scenario;
 // The handlers look at their directory when they are made: nothing of that is part of a past.
 const setup = handlerOf(8, durability);
 does.forEach((_, process) => handlerOf(process, durability));
-handlerOf(7);
-handlerOf(8);
+for (const process of [7, 8, 9]) handlerOf(process);
 let disk = emptyDisk;
 if (scenario.start !== "new")
   ({ disk } = await runAlone(disk, 8, () => setup.store("a", { by: [] })));
+if (scenario.start === "two sessions" || scenario.start === "half a move")
+  ({ disk } = await runAlone(disk, 7, () => setup.store("b", { by: [atB] })));
+if (scenario.start === "half a move") disk = await leaveMoving(disk, 9);
 if (scenario.start === "dead lock") disk = await leaveLocked(disk, 8);
 if (scenario.start === "wary") disk = await onceTakenOver(disk);
 const programs = does.map((what, process) => async () => {
@@ -91,7 +108,7 @@ const found = await explore({
   lies,
   crashes,
   check: (...end) => judge(scenario, ...end),
-  look,
+  look: (state) => look(scenario, state),
   limit: Number(limit),
   untilWrong: process.env.BROKEN !== undefined,
 });

@@ -2,7 +2,9 @@
 //
 // `lies`: how often a waiter may believe that a lock is stale though it is not; `crashes`: how many
 // processes may die. `start`: `new`, there is no session yet; `dead lock`, somebody has died with
-// the lock 60 s ago; `wary`, a lock was taken over once. Everything else begins with a session.
+// the lock 60 s ago; `wary`, a lock was taken over once; `two sessions`, one at `a` and one at `b`;
+// `half a move`, the same, and somebody has died while moving the one to the other. Everything else
+// begins with a session at `a`.
 
 export const scenarios = {
   "2 updates, 2 lies, 1 death": { lies: 2, crashes: 1, does: ["update", "update"] },
@@ -41,6 +43,42 @@ export const scenarios = {
   "move, remove, 1 lie, 1 death": { lies: 1, crashes: 1, does: ["moveB", "remove"] },
   "move, move back, 1 lie": { lies: 1, crashes: 0, does: ["moveB", "moveBA"] },
   "move, remove, update, 1 lie": { lies: 1, crashes: 0, does: ["moveB", "remove", "updateMust"] },
+  "move onto another, update, 1 lie, 1 death": {
+    start: "two sessions",
+    lies: 1,
+    crashes: 1,
+    does: ["moveB", "updateB"],
+  },
+  "move onto another, update, 2 lies": {
+    start: "two sessions",
+    lies: 2,
+    crashes: 0,
+    does: ["moveB", "updateB"],
+  },
+  "move in a new file onto another, update, 2 lies": {
+    start: "two sessions",
+    lies: 2,
+    crashes: 0,
+    does: ["moveBWithTtl", "updateB"],
+  },
+  "move onto another, move, 1 lie, 1 death": {
+    start: "two sessions",
+    lies: 1,
+    crashes: 1,
+    does: ["moveB", "moveC"],
+  },
+  "half a move onto another, move elsewhere, update, 1 death": {
+    start: "half a move",
+    lies: 2,
+    crashes: 1,
+    does: ["moveC", "updateB"],
+  },
+  "half a move onto another, update, 1 death": {
+    start: "half a move",
+    lies: 2,
+    crashes: 1,
+    does: ["updateB"],
+  },
   "remove, first update, 1 lie": { lies: 1, crashes: 0, does: ["remove", "update"] },
   "remove, update update, 1 lie": {
     lies: 1,
