@@ -12,6 +12,7 @@ import { existsSync, watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
 import { badDir, errno, placeFailed } from "./core/error.ts";
 import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handler.ts";
+import { warn } from "./core/warning.ts";
 import { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
 import { Names } from "./file/names.ts";
 
@@ -253,10 +254,7 @@ function watchSessions(
     changed.add(id);
   });
   watcher.on("error", (error) => {
-    process.emitWarning(`Sessions in ${fileDir} are no longer watched: ${error.message}`, {
-      type: "SessionWarning",
-      code: "FILESESSION_WATCH",
-    });
+    warn(`Sessions in ${fileDir} are no longer watched: ${error.message}`, "FILESESSION_WATCH");
   });
 
   return () => {

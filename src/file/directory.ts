@@ -19,14 +19,14 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { badDir, errno, SessionError } from "../core/error.ts";
+import { warnOnce } from "../core/warning.ts";
 import { warnOfNetworkDisk } from "./network-disk.ts";
 
-/** The disk each directory was on when this process opened it first. */
-const disks = new Map<string, number>();
-
-// Whose each directory was when it was opened. Whoever may put another one in its place later is
-// not trusted for that.
-const owners = new Map<string, number>();
+/**
+ * The disk each directory was on when this process opened it first, and whose it was then. Whoever
+ * may put another one in its place later is not trusted for that.
+ */
+const opened = new Map<string, { disk: number; owner: number }>();
 
 /**
  * The full name of `fileDir`, which is a directory we can read and write, and not everybody else. A
@@ -44,9 +44,8 @@ export function openDirectory(fileDir: string): string {
     accessSync(real, constants.R_OK | constants.W_OK | constants.X_OK);
     // Where disks are shared over a network, modes are what the mount says: 0777 as often as not.
     if (!warnOfNetworkDisk(real)) assertNotEverybodys(real, stats);
-    if (disks.has(real)) confirmDirectory(real);
-    else disks.set(real, stats.dev);
-    owners.set(real, stats.uid);
+    if (opened.has(real)) confirmDirectory(real);
+    opened.set(real, { disk: stats.dev, owner: stats.uid });
     return real;
   } catch (error) {
     throw explain(path, error);
@@ -61,9 +60,10 @@ export function confirmDirectory(path: string, missing?: unknown): void {
   try {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) throw badDir(path, "it has been removed", missing);
-    if (stats.dev === disks.get(path)) return;
+    const known = opened.get(path);
+    if (stats.dev === known?.disk) return;
     if (!holdsSessions(path)) throw badDir(path, isGone, missing);
-    disks.set(path, stats.dev);
+    if (known) known.disk = stats.dev;
   } catch (error) {
     throw explain(path, error);
   }
@@ -119,7 +119,7 @@ export function assertSameDirectory(fileDir: string): void {
 export function isTrusted(uid: number, fileDir: string): boolean {
   const ours = process.geteuid?.();
   // Windows has no such users: there the directory's access list decides.
-  return ours === undefined || uid === ours || uid === 0 || uid === owners.get(fileDir);
+  return ours === undefined || uid === ours || uid === 0 || uid === opened.get(fileDir)?.owner;
 }
 
 /** Makes the directory, and those above it, unless it is there. Throws `ERR_SESSION_DIR`. */
@@ -180,17 +180,13 @@ function assertNotEverybodys(path: string, stats: Stats): void {
   }
 }
 
-const warnedOf = new Set<string>();
-
 // Not refused: volumes of containers are mounted 0777 often enough, by Kubernetes for one, and who
 // runs in such a container can seldom change it. What is put in the directory's place is refused
 // when it comes to that.
 function warnOfOpenParent(path: string, parent: string): void {
-  if (warnedOf.has(path)) return;
-  warnedOf.add(path);
-  process.emitWarning(
+  warnOnce(
     `Sessions are kept in ${path}, and every user of this machine may move that away, since they may write ${parent}. Run: chmod o-w ${parent}, or chmod +t ${parent}`,
-    { type: "SessionWarning", code: "FILESESSION_OPEN_PARENT" },
+    "FILESESSION_OPEN_PARENT",
   );
 }
 

@@ -11,10 +11,12 @@ import {
   type WriteOptions,
 } from "../core/handler.ts";
 import { type Pickled, pickle } from "../core/pickle.ts";
+import { isPromise, type MaybePromise } from "../core/promise.ts";
+import { warn } from "../core/warning.ts";
 import { cleanDirectory } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
 import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
-import { finishMove, move, traceIn } from "./move.ts";
+import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
@@ -346,21 +348,13 @@ export class FileHandler implements Handler {
     for (;;) {
       let left: [oldId: string, id: string] | undefined;
       const done = await this.#withFiles<T | undefined, P>(places, true, (files) => {
-        left = files.map(({ found }) => this.#leftOfMove(found)).find((move) => move !== undefined);
+        left = files.map(({ found }) => leftOfMove(found)).find((move) => move !== undefined);
         return left && !finished.has(left.join()) ? undefined : action(files);
       });
       if (left === undefined || finished.has(left.join())) return done;
       finished.add(left.join());
       await this.#finishMove(...left, true);
     }
-  }
-
-  /** The ids of a move that was not brought to its end, when this is one of its records. */
-  #leftOfMove(found: LockedFile["found"]): [oldId: string, id: string] | undefined {
-    if (found === undefined || found === "damaged") return undefined;
-    const { id, to, pending } = found.current.meta;
-    if (to !== undefined) return [id, to];
-    return pending && [pending.from, id];
   }
 
   /**
@@ -453,12 +447,8 @@ export class FileHandler implements Handler {
     isDue: (touched: number, expires: number | undefined) => boolean,
     blocking: boolean,
   ): Promise<"removed" | "kept" | "busy"> {
-    const seen = readSession(place.file, place.id);
-    if (typeof seen === "object") {
-      const { pending, to } = seen.current.meta;
-      const [oldId, id] = pending ? [pending.from, place.id] : [place.id, to];
-      if (id !== undefined && !(await this.#finishMove(oldId, id, blocking))) return "busy";
-    }
+    const left = leftOfMove(readSession(place.file, place.id));
+    if (left && !(await this.#finishMove(...left, blocking))) return "busy";
     const outcome = await this.#withFiles([place], blocking, ([session]) => {
       const { found } = session;
       if (typeof found === "object") {
@@ -552,10 +542,7 @@ export class FileHandler implements Handler {
         // they write. The next beat may do.
         if (isWarned) return;
         isWarned = true;
-        process.emitWarning(`Cannot keep a session lock fresh: ${String(error)}`, {
-          type: "SessionWarning",
-          code: "FILESESSION_HEARTBEAT",
-        });
+        warn(`Cannot keep a session lock fresh: ${String(error)}`, "FILESESSION_HEARTBEAT");
       }
     }, this.#staleMs / signsOfLifePerLimit);
     return timer.unref();
@@ -565,8 +552,6 @@ export class FileHandler implements Handler {
     return pickle(data, this.#maxBytes);
   }
 }
-
-type MaybePromise<T> = T | Promise<T>;
 
 interface Place {
   id: string;
@@ -602,15 +587,6 @@ function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
     ...(cookieName !== undefined && { cookieName }),
     data: data as T, // what a session holds is the caller's word: nothing here looks into it
   };
-}
-
-function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
 }
 
 // Far more than either needs, and less than a record has room for beside its data.

@@ -58,6 +58,14 @@ function undo(from: LockedFile, to: LockedFile, token: string): void {
   if (!from.hasEndedBy(token) && pendingIn(to.found)?.token === token) takeBack(to);
 }
 
+/** The ids of a move that was not brought to its end, when this is one of its two records. */
+export function leftOfMove(found: LockedFile["found"]): [oldId: string, id: string] | undefined {
+  if (found === undefined || found === "damaged") return undefined;
+  const { id, to, pending } = found.current.meta;
+  if (to !== undefined) return [id, to];
+  return pending && [pending.from, id];
+}
+
 /** Ends a move that somebody has begun and did not live to finish. Under both locks. */
 export function finishMove(oldId: string, from: LockedFile, id: string, to: LockedFile): void {
   if (from.found === "damaged") from.setAside();

@@ -3,6 +3,7 @@
 // it once.
 
 import { statfsSync } from "node:fs";
+import { warnOnce } from "../core/warning.ts";
 
 // `f_type` as statfs(2) lists it, and linux/magic.h and coreutils' stat.c, which knows more of
 // them. Other systems number theirs from 0 and have none of these.
@@ -26,20 +27,15 @@ const networkDisks = new Map<bigint, string>([
   [0x786f4256n, "VirtualBox's shared folders"],
 ]);
 
-const warnedOf = new Set<string>();
-
 /** Whether `fileDir` is on such a disk. The first time that is so, it is a warning. */
 export function warnOfNetworkDisk(fileDir: string): boolean {
   const disk = networkDiskAt(fileDir);
   if (disk === undefined) return false;
-  if (!warnedOf.has(fileDir)) {
-    warnedOf.add(fileDir);
-    process.emitWarning(
-      `Sessions are kept in ${fileDir}, which is on ${disk}. Only a local disk is supported: elsewhere sessions can be lost, and locks can take minutes. ` +
-        "If that disk is in fact a local one, and no other machine writes it, this is of no concern",
-      { type: "SessionWarning", code: "FILESESSION_NETWORK_DISK" },
-    );
-  }
+  warnOnce(
+    `Sessions are kept in ${fileDir}, which is on ${disk}. Only a local disk is supported: elsewhere sessions can be lost, and locks can take minutes. ` +
+      "If that disk is in fact a local one, and no other machine writes it, this is of no concern",
+    "FILESESSION_NETWORK_DISK",
+  );
   return true;
 }
 

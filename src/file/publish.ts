@@ -31,7 +31,7 @@ import {
   unlinkUnheard,
 } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
-import { markIn, markOffset, wary } from "./record.ts";
+import { markIn, markOffset, titleBytes, wary } from "./record.ts";
 
 /**
  * What an acknowledged write survives.
@@ -97,7 +97,7 @@ export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" 
   closeAfter(fd, () => {
     const { uid, size, mtimeMs, nlink } = fstatSync(fd);
     if (!isTrusted(uid, dirname(lock.file))) throw notOurs(lock.file, uid);
-    const mark = markIn(readAll(fd, size));
+    const mark = markIn(readAll(fd, titleBytes), size);
     if (!isMine(lock)) throw lockLost(lockFile(lock.file)); // before we revoke what is not ours to
     if (mark !== undefined) {
       revoke(lock.file, mark);

@@ -77,7 +77,9 @@ export const wary: string = "-".repeat(32);
 /** Where in the file the mark begins. */
 export const markOffset = 23;
 
-const titleBytes = 56;
+/** Bytes of the first line, the mark's among them. */
+export const titleBytes = 56;
+
 const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a space after each
 const space = 0x20;
 const newline = 0x0a;
@@ -159,10 +161,13 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   };
 }
 
-/** The mark of a record file, whatever else is in it; `undefined` when it is no record file. */
-export function markIn(bytes: Buffer): string | undefined {
+/**
+ * The mark of a record file of this size that begins with `bytes`, whatever else is in it;
+ * `undefined` when it is no record file.
+ */
+export function markIn(bytes: Buffer, fileBytes: number = bytes.length): string | undefined {
   const line = bytes.toString("latin1", 0, titleBytes);
-  const isTitle = line.startsWith(title(capacityOf(bytes.length))) && line.endsWith("\n");
+  const isTitle = line.startsWith(title(capacityOf(fileBytes))) && line.endsWith("\n");
   return isTitle ? line.slice(markOffset, -1) : undefined;
 }
 

@@ -13,6 +13,7 @@ import {
 import { dirname } from "node:path";
 import { errno, lockLost, notAFile, notOurs, placeFailed } from "../core/error.ts";
 import { type Pickled, unpickle } from "../core/pickle.ts";
+import { warn } from "../core/warning.ts";
 import { confirmDirectory, isTrusted } from "./directory.ts";
 import {
   inodeOf,
@@ -199,9 +200,9 @@ export class LockedFile {
   setAside(): void {
     try {
       this.#vacate("bad", (path) =>
-        process.emitWarning(
+        warn(
           `The session file ${this.file} was damaged. Its visitor starts anew; the file is kept as ${path}`,
-          { type: "SessionWarning", code: "FILESESSION_DAMAGED" },
+          "FILESESSION_DAMAGED",
         ),
       );
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
-import { warn } from "./warning.ts";
+import { warnOf } from "../core/warning.ts";
 
 interface Schedule {
   /**
@@ -40,7 +40,7 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
       if (isRunning) return;
       isRunning = true;
       cleanAlone(alive, schedule.timeout)
-        .catch((error: unknown) => warn("clean up ended sessions", error))
+        .catch((error: unknown) => warnOf("clean up ended sessions", error))
         .finally(() => (isRunning = false));
     },
     Math.min(intervalMs, longestTimerMs),

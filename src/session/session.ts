@@ -4,11 +4,12 @@
 import { inspect } from "node:util";
 import { badData, gone, headersSent } from "../core/error.ts";
 import { type EmptyRecord, isRecord, type SessionRecord } from "../core/handler.ts";
+import { isPromise } from "../core/promise.ts";
+import { warnOf } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
 import type { SessionCookie } from "./cookie.ts";
 import { endOf, isTouchDue } from "./lifetime.ts";
 import { newToken, parseToken, type Token } from "./token.ts";
-import { warn } from "./warning.ts";
 
 // h3's own default, so that untyped code type-checks as it does with `useSession`.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -279,7 +280,7 @@ class Session<T extends object> implements FileSession<T> {
     } catch (error) {
       // The session was read. A disk that can be read only should not take the readers' pages away
       // too.
-      warn(`note that session ${record.id} is in use`, error);
+      warnOf(`note that session ${record.id} is in use`, error);
       return record;
     }
   }
@@ -338,8 +339,4 @@ function isPlain(data: unknown): data is object {
   if (typeof data !== "object" || data === null) return false;
   const prototype: unknown = Object.getPrototypeOf(data);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return value instanceof Promise || typeof Object(value).then === "function";
 }

@@ -19,7 +19,7 @@ interface Found {
 }
 
 const script = new URL("interleavings/run.mjs", import.meta.url).pathname;
-const states = scale > 1 ? 10_000_000 : 30_000;
+const states = scale > 1 ? 10_000_000 : 16_000;
 
 async function exploreAlone(scenario: string, guard?: string): Promise<Found> {
   const { stdout } = await promisify(execFile)(

@@ -1,0 +1,21 @@
+// What the operator is told, and fails no request. It can be seen with `process.on("warning")`.
+
+/** Says it every time. */
+export function warn(message: string, code?: string): void {
+  process.emitWarning(message, { type: "SessionWarning", ...(code !== undefined && { code }) });
+}
+
+const said = new Set<string>();
+
+/** Says it, unless this process has said just that before. */
+export function warnOnce(message: string, code: string): void {
+  if (said.has(message)) return;
+  said.add(message);
+  warn(message, code);
+}
+
+/** Says that something could not be done, and why. */
+export function warnOf(action: string, error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error);
+  warn(`Cannot ${action}: ${why}`);
+}
