@@ -10,7 +10,8 @@ import { isTrusted } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
 import { sizeSaysTtl } from "./record.ts";
-import { putBack, readSession } from "./session-file.ts";
+import { putBack } from "./session-file.ts";
+import { readSession } from "./snapshot.ts";
 import { storyAt } from "./takeover.ts";
 import { entriesIn } from "./walk.ts";
 

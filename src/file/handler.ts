@@ -21,7 +21,8 @@ import { lockFile, Names } from "./names.ts";
 import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
-import { LockedFile, readSession, type Snapshot, touchSession } from "./session-file.ts";
+import { LockedFile } from "./session-file.ts";
+import { readSession, type Snapshot, touchSession } from "./snapshot.ts";
 import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
 import { sessionsIn } from "./walk.ts";
 
@@ -281,7 +282,7 @@ export class FileHandler implements Handler {
   async #transact<T>(
     id: string,
     options: WriteOptions,
-    keepTtl: boolean,
+    isUpdate: boolean,
     change: (record: SessionRecord<T> | EmptyRecord) => MaybePromise<Changed<T> | undefined>,
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const { oldId = id, mustExist = false, ip } = options;
@@ -295,16 +296,17 @@ export class FileHandler implements Handler {
       from: LockedFile,
       to: LockedFile,
     ): MaybePromise<SessionRecord<T> | EmptyRecord> => {
+      if (isUpdate) from.examine(); // what is replaced unseen need not be readable
       const before = this.#live(from.found);
       if (before === undefined && mustExist) throw gone(oldId);
-      const record: SessionRecord<T> | EmptyRecord = before ? recordOf<T>(before) : {};
+      const record = isUpdate && before ? recordOf<T>(before) : {};
       // What a move onto an existing session replaces keeps nothing but its place.
       const base = before ?? this.#live(to.found);
       const finish = (changed: Changed<T> | undefined): SessionRecord<T> | EmptyRecord => {
         if (changed === undefined) return record;
         const now = Date.now();
         const expires =
-          ttlMs === undefined ? (keepTtl ? base?.current.meta.expires : undefined) : now + ttlMs;
+          ttlMs === undefined ? (isUpdate ? base?.current.meta.expires : undefined) : now + ttlMs;
         const cookieName = options.cookieName ?? base?.current.meta.cookieName;
         const meta: Meta = {
           id,
@@ -486,6 +488,7 @@ export class FileHandler implements Handler {
       const isLast = look === secondLooks;
       const place = { id, file };
       const known = await this.#withFiles([place], blocking && isLast, ([session]) => {
+        session.examine();
         if (session.found === "damaged") session.setAside();
         return { found: session.found === "damaged" ? undefined : session.found };
       });
@@ -576,16 +579,41 @@ function isPast(expires: number | undefined): boolean {
   return expires !== undefined && expires <= Date.now();
 }
 
-function recordOf<T>({ current, touched, data }: Snapshot): SessionRecord<T> {
-  const { id, ip, time, expires, cookieName } = current.meta;
+/** Text of fewer characters is parsed at once: that costs less than a property that parses later. */
+const parsedAtOnce = 1024;
+
+function recordOf<T>(found: Snapshot): SessionRecord<T> {
+  const { meta, text } = found.current;
+  const { id, ip, time, expires, cookieName } = meta;
+  const { touched } = found;
+  // What a session holds is the caller's word: nothing here looks into it.
+  const record: SessionRecord<T> =
+    text.length < parsedAtOnce
+      ? { id, ip, time, touched, data: found.data() as T }
+      : withLateData({ id, ip, time, touched }, found);
+  if (expires !== undefined) record.expires = expires;
+  if (cookieName !== undefined) record.cookieName = cookieName;
+  return record;
+}
+
+/** A record whose data is parsed when somebody wants it. Most requests look at a session only. */
+function withLateData<T>(
+  { id, ip, time, touched }: Omit<SessionRecord<T>, "data">,
+  found: Snapshot,
+): SessionRecord<T> {
+  let late: { data: T } | undefined;
   return {
     id,
     ip,
     time,
     touched,
-    ...(expires !== undefined && { expires }),
-    ...(cookieName !== undefined && { cookieName }),
-    data: data as T, // what a session holds is the caller's word: nothing here looks into it
+    get data() {
+      late ??= { data: found.data() as T };
+      return late.data;
+    },
+    set data(data) {
+      late = { data };
+    },
   };
 }
 

@@ -1,20 +1,10 @@
-// One session's file: read by anybody at any time, changed by whoever holds its lock.
+// One session's file, changed by whoever holds its lock.
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  type Stats,
-} from "node:fs";
-import { dirname } from "node:path";
-import { errno, lockLost, notAFile, notOurs, placeFailed } from "../core/error.ts";
-import { type Pickled, unpickle } from "../core/pickle.ts";
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync } from "node:fs";
+import { errno, lockLost, placeFailed } from "../core/error.ts";
+import type { Pickled } from "../core/pickle.ts";
 import { warn } from "../core/warning.ts";
-import { confirmDirectory, isTrusted } from "./directory.ts";
+import { closeAfter, writeAll } from "./descriptor.ts";
 import {
   inodeOf,
   isMine,
@@ -25,7 +15,6 @@ import {
   releaseUnheard,
   unlinkIfThere,
 } from "./lock.ts";
-import { closeAfter, readAll, writeAll } from "./descriptor.ts";
 import { type Companion, companionFile, lockFile } from "./names.ts";
 import {
   type Durability,
@@ -38,11 +27,8 @@ import {
 } from "./publish.ts";
 import {
   capacityOf,
-  type Contents,
   layOut,
-  maxRecordBytes,
   type Meta,
-  parseRecord,
   sizeSaysTtl,
   slotOffset,
   slotWith,
@@ -50,57 +36,7 @@ import {
   type Version,
   wary,
 } from "./record.ts";
-
-/** A session file at one moment. */
-export interface Snapshot extends Omit<Contents, "before"> {
-  /**
-   * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
-   */
-  touched: number;
-  /** Whether the file has another name: it is being put back, or somebody has linked it. */
-  isLinked: boolean;
-  /** What was stored. */
-  data: unknown;
-  /** The session that is here until the one that is being moved to its place has arrived. */
-  before?: Snapshot;
-}
-
-/** The whole session in `file`, without a lock; `undefined` when there is no file. */
-export function readSession(file: string, id: string): Snapshot | "damaged" | undefined {
-  const fd = openSession(file, constants.O_RDONLY);
-  if (fd === undefined) return undefined;
-  try {
-    return closeAfter(fd, () => readOpen(fd, file, id));
-  } catch (error) {
-    throw placeFailed("read", file, error);
-  }
-}
-
-/**
- * Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes
- * to it. One with another name is not touched.
- */
-export function touchSession(
-  file: string,
-  id: string,
-  now: number,
-  isLive: (found: Snapshot) => boolean,
-): boolean | "damaged" | "linked" {
-  const fd = openSession(file, constants.O_RDONLY);
-  if (fd === undefined) return false;
-  try {
-    return closeAfter(fd, () => {
-      const found = readOpen(fd, file, id);
-      if (found === "damaged") return found;
-      if (!isLive(found)) return false;
-      if (found.isLinked) return "linked";
-      setTouched(fd, now);
-      return true;
-    });
-  } catch (error) {
-    throw placeFailed("touch", file, error);
-  }
-}
+import { copiesOf, examined, openSession, readOpen, type Snapshot } from "./snapshot.ts";
 
 /** A session's file, open under its lock. */
 export class LockedFile {
@@ -138,9 +74,14 @@ export class LockedFile {
     }
   }
 
-  /** What is in the file. */
+  /** What is in the file. Whether its data can be unpickled only `examine` says. */
   get found(): Snapshot | "damaged" | undefined {
     return this.#found;
+  }
+
+  /** Finds out whether the data can be unpickled. If not, the file is found to be damaged. */
+  examine(): void {
+    if (isRecord(this.#found)) this.#found = examined(this.#found);
   }
 
   /**
@@ -305,7 +246,14 @@ export class LockedFile {
     setTouched(this.#fd, touched);
     const { before: _, ...rest } = found;
     const spare = found.spare === 0 ? 1 : 0;
-    this.#found = { ...rest, current: version, spare, touched, ...keptBy(next.meta, found) };
+    this.#found = {
+      ...rest,
+      ...copiesOf(version),
+      ...keptBy(next.meta, found),
+      current: version,
+      spare,
+      touched,
+    };
     return true;
   }
 
@@ -331,7 +279,7 @@ export class LockedFile {
       spare: kept.before ? 0 : 1,
       touched,
       isLinked: false,
-      data: undefined,
+      ...copiesOf(current),
       ...kept,
     };
     if (replaced !== undefined) closeSync(replaced);
@@ -407,80 +355,4 @@ export function putBack(path: string, file: string): void {
     if (errno(error) !== "EEXIST") throw error;
   }
   unlinkIfThere(path);
-}
-
-function openSession(file: string, access: number): number | undefined {
-  // Neither a planted link is followed nor a planted FIFO waited for.
-  const { O_NOFOLLOW, O_NONBLOCK } = constants;
-  try {
-    return openSync(file, access | O_NOFOLLOW | O_NONBLOCK);
-  } catch (error) {
-    if (errno(error) === "ENOENT") {
-      // A vanished disk logs nobody out.
-      confirmDirectory(dirname(file), error);
-      return undefined;
-    }
-    if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
-      throw notAFile(file, error);
-    throw placeFailed("open", file, error);
-  }
-}
-
-function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) throw notAFile(file);
-    if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
-    const contents = readContents(fd, stats.size);
-    // A record that was copied or renamed onto another session's name.
-    if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
-    const { before: versionBefore, ...rest } = contents;
-    const data = unpickled(rest.current);
-    const dataBefore = versionBefore && unpickled(versionBefore);
-    if (data === undefined || (versionBefore && !dataBefore)) return "damaged";
-    // What is pending has the mtime 0, so that every `clean` looks at it.
-    const { touched = 0, replaces = 0 } = rest.current.meta.pending ?? {};
-    const since = (stored: number): number => Math.max(touchedAt(stats), stored);
-    const found = { ...rest, touched: since(touched), isLinked: stats.nlink > 1, data: data.value };
-    if (versionBefore === undefined || dataBefore === undefined) return found;
-    const before = {
-      ...found,
-      current: versionBefore,
-      touched: since(replaces),
-      data: dataBefore.value,
-    };
-    return { ...found, before };
-  } catch (error) {
-    throw placeFailed("read", file, error);
-  }
-}
-
-/** When a file was last stored or touched. */
-function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
-  // A file system that keeps whole seconds, or every other one, rounds down; no session is to end
-  // for that. The system's own ctime tells it from one that keeps what it is given.
-  const isCoarse = ctimeMs % 1000 === 0;
-  return Math.round(mtimeMs) + (isCoarse ? 1000 : 0);
-}
-
-// What seems damaged may be two writes in the time of one read. Then the next read gives other bytes.
-function readContents(fd: number, size: number): Contents | "damaged" {
-  if (size > maxRecordBytes) return "damaged"; // a gigabyte of zeros is not worth the memory
-  for (let before: Buffer | undefined; ;) {
-    const bytes = readAll(fd, size);
-    // Nobody cuts a record short while it has its name: this is no damage, it is a failed read.
-    if (bytes.length < size) throw new Error(`only ${bytes.length} of ${size} bytes could be read`);
-    const contents = parseRecord(bytes);
-    if (contents !== "damaged" || before?.equals(bytes)) return contents;
-    before = bytes;
-  }
-}
-
-// The checksum is no secret: text that is none of ours can have the right one.
-function unpickled({ encoding, text }: Version): { value: unknown } | undefined {
-  try {
-    return { value: unpickle(encoding, text) };
-  } catch {
-    return undefined;
-  }
 }

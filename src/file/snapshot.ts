@@ -1,0 +1,162 @@
+// Reading a session's file. It can be read at any time, by anybody, without a lock.
+
+import { constants, fstatSync, openSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
+import { errno, notAFile, notOurs, placeFailed } from "../core/error.ts";
+import { unpickle } from "../core/pickle.ts";
+import { closeAfter, readAll } from "./descriptor.ts";
+import { confirmDirectory, isTrusted } from "./directory.ts";
+import { setTouched } from "./publish.ts";
+import { type Contents, maxRecordBytes, parseRecord, type Version } from "./record.ts";
+
+/** A session file at one moment. */
+export interface Snapshot extends Omit<Contents, "before"> {
+  /**
+   * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
+   */
+  touched: number;
+  /** Whether the file has another name: it is being put back, or somebody has linked it. */
+  isLinked: boolean;
+  /** The session that is here until the one that is being moved to its place has arrived. */
+  before?: Snapshot;
+  /** What was stored, a copy for every caller. Throws for text that is none of ours. */
+  data: () => unknown;
+  /** Throws when `data` would. */
+  examine: () => void;
+}
+
+/** The whole session in `file`, without a lock; `undefined` when there is no file. */
+export function readSession(file: string, id: string): Snapshot | "damaged" | undefined {
+  const fd = openSession(file, constants.O_RDONLY);
+  if (fd === undefined) return undefined;
+  try {
+    return closeAfter(fd, () => examined(readOpen(fd, file, id)));
+  } catch (error) {
+    throw placeFailed("read", file, error);
+  }
+}
+
+/**
+ * Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes
+ * to it. One with another name is not touched.
+ */
+export function touchSession(
+  file: string,
+  id: string,
+  now: number,
+  isLive: (found: Snapshot) => boolean,
+): boolean | "damaged" | "linked" {
+  const fd = openSession(file, constants.O_RDONLY);
+  if (fd === undefined) return false;
+  try {
+    return closeAfter(fd, () => {
+      const found = examined(readOpen(fd, file, id));
+      if (found === "damaged") return found;
+      if (!isLive(found)) return false;
+      if (found.isLinked) return "linked";
+      setTouched(fd, now);
+      return true;
+    });
+  } catch (error) {
+    throw placeFailed("touch", file, error);
+  }
+}
+
+/** A descriptor of a session's file; `undefined` when there is none. */
+export function openSession(file: string, access: number): number | undefined {
+  // Neither a planted link is followed nor a planted FIFO waited for.
+  const { O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    return openSync(file, access | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (errno(error) === "ENOENT") {
+      // A vanished disk logs nobody out.
+      confirmDirectory(dirname(file), error);
+      return undefined;
+    }
+    if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
+      throw notAFile(file, error);
+    throw placeFailed("open", file, error);
+  }
+}
+
+/** What is in a file that has been opened. Whether its data can be unpickled is not looked at. */
+export function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw notAFile(file);
+    if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
+    const contents = readContents(fd, stats.size);
+    // A record that was copied or renamed onto another session's name.
+    if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
+    return snapshotOf(contents, stats);
+  } catch (error) {
+    throw placeFailed("read", file, error);
+  }
+}
+
+/**
+ * The same, or `"damaged"` when its data cannot be unpickled: a checksum is no secret, text that is
+ * none of ours can have the right one.
+ */
+export function examined(found: Snapshot | "damaged"): Snapshot | "damaged" {
+  if (found === "damaged") return found;
+  try {
+    found.examine();
+    found.before?.examine();
+    return found;
+  } catch {
+    return "damaged";
+  }
+}
+
+/** Copies of what a version holds, each made when it is asked for. */
+export function copiesOf({ encoding, text }: Version): Pick<Snapshot, "data" | "examine"> {
+  let ready: { data: unknown } | undefined;
+  const make = (): { data: unknown } => ({ data: unpickle(encoding, text) });
+  return {
+    examine: () => {
+      ready ??= make();
+    },
+    data: () => {
+      const { data } = ready ?? make();
+      ready = undefined;
+      return data;
+    },
+  };
+}
+
+function snapshotOf({ before, ...contents }: Contents, stats: Stats): Snapshot {
+  const of = (current: Version, stored: number): Snapshot => ({
+    ...contents,
+    current,
+    // What is pending has the mtime 0, so that every `clean` looks at it.
+    touched: Math.max(touchedAt(stats), stored),
+    isLinked: stats.nlink > 1,
+    ...copiesOf(current),
+  });
+  const { touched = 0, replaces = 0 } = contents.current.meta.pending ?? {};
+  const found = of(contents.current, touched);
+  return before ? { ...found, before: of(before, replaces) } : found;
+}
+
+/** When a file was last stored or touched. */
+function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
+  // A file system that keeps whole seconds, or every other one, rounds down; no session is to end
+  // for that. The system's own ctime tells it from one that keeps what it is given.
+  const isCoarse = ctimeMs % 1000 === 0;
+  return Math.round(mtimeMs) + (isCoarse ? 1000 : 0);
+}
+
+// What seems damaged may be two writes in the time of one read. Then the next read gives other bytes.
+function readContents(fd: number, size: number): Contents | "damaged" {
+  if (size > maxRecordBytes) return "damaged"; // a gigabyte of zeros is not worth the memory
+  for (let before: Buffer | undefined; ;) {
+    const bytes = readAll(fd, size);
+    // Nobody cuts a record short while it has its name: this is no damage, it is a failed read.
+    if (bytes.length < size) throw new Error(`only ${bytes.length} of ${size} bytes could be read`);
+    const contents = parseRecord(bytes);
+    if (contents !== "damaged" || before?.equals(bytes)) return contents;
+    before = bytes;
+  }
+}
