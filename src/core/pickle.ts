@@ -50,6 +50,11 @@ export function unpickle(encoding: Encoding, text: string): unknown {
   return encoding === "json" ? parseJson(text) : parse(text, revivers);
 }
 
+/** The same, of text that `unpickle` has taken before. */
+export function unpickleAgain(encoding: Encoding, text: string): unknown {
+  return encoding === "json" ? JSON.parse(text) : parse(text, revivers);
+}
+
 // As an own property it is harmless, and a prototype as soon as somebody copies it with `=`.
 const mayHoldPrototype = /__proto__|\\u/;
 
@@ -67,14 +72,18 @@ function isDeep(text: string): boolean {
   if (text.length <= 2 * maxDepth) return false; // each level has two brackets
   let depth = 0;
   for (let index = 0; index < text.length; index++) {
-    const character = text[index];
-    if (character === '"') index = endOfString(text, index);
-    else if (character === "[" || character === "{") depth++;
-    else if (character === "]" || character === "}") depth--;
-    if (depth > maxDepth) return true;
+    const character = text.charCodeAt(index);
+    if (character === quote) index = endOfString(text, index);
+    // [ and ] differ from { and } in this one bit.
+    else if ((character | 0x20) === openBrace && ++depth > maxDepth) return true;
+    else if ((character | 0x20) === closeBrace) depth--;
   }
   return false;
 }
+
+const quote = 0x22;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
 
 /** Where the string ends that begins at `start`. */
 function endOfString(text: string, start: number): number {

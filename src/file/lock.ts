@@ -81,7 +81,7 @@ import {
   openSync,
   unlinkSync,
 } from "node:fs";
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { errno, isNoRoom, placeFailed } from "../core/error.ts";
 import { closeAfter, closeUnheard, writeAll } from "./descriptor.ts";
@@ -193,9 +193,12 @@ export function refreshLock(lock: Lock): void {
   sign(lock);
 }
 
-/** 128 random bits in hex. Never used twice, so a name that holds one has one owner for ever. */
+/**
+ * 122 random bits in 32 hex digits. Never used twice, so a name that holds one has one owner for
+ * ever. A UUID costs a tenth of `randomBytes`, which does not draw in advance.
+ */
 export function newToken(): string {
-  return randomBytes(16).toString("hex");
+  return randomUUID().replaceAll("-", "");
 }
 
 export function isToken(text: string): boolean {

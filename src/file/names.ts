@@ -19,10 +19,12 @@ const encodedName = /^(?:[a-z0-9_-]|%[0-9a-f]{2}|%u[0-9a-f]{4})+$/;
 export class Names {
   readonly fileDir: string;
   readonly filePrefix: string;
+  readonly #beginning: string;
 
   constructor(fileDir: string, filePrefix: string) {
     this.fileDir = fileDir;
     this.filePrefix = filePrefix;
+    this.#beginning = join(fileDir, "_").slice(0, -1);
   }
 
   /** The full name of the session's file. Throws `ERR_SESSION_ID` when no file can be named so. */
@@ -37,7 +39,7 @@ export class Names {
         id,
         `its file name would have ${name.length} bytes, and ${maxNameBytes} is the limit`,
       );
-    return join(this.fileDir, name);
+    return this.#beginning + name;
   }
 
   /** The id whose file is called `fileName`, or `undefined` when no session's file is called so. */

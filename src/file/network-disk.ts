@@ -39,7 +39,8 @@ export function warnOfNetworkDisk(fileDir: string): boolean {
   return true;
 }
 
-function networkDiskAt(fileDir: string): string | undefined {
+/** What kind of network disk a directory is on; `undefined` for a local one. */
+export function networkDiskAt(fileDir: string): string | undefined {
   try {
     // On 32 bits the number comes with its sign.
     const { type } = statfsSync(fileDir, { bigint: true });

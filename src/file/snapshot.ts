@@ -3,7 +3,8 @@
 import { constants, fstatSync, openSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { errno, notAFile, notOurs, placeFailed } from "../core/error.ts";
-import { unpickle } from "../core/pickle.ts";
+import { unpickle, unpickleAgain } from "../core/pickle.ts";
+import type { ReadCache } from "./cache.ts";
 import { closeAfter, readAll } from "./descriptor.ts";
 import { confirmDirectory, isTrusted } from "./directory.ts";
 import { setTouched } from "./publish.ts";
@@ -26,11 +27,21 @@ export interface Snapshot extends Omit<Contents, "before"> {
 }
 
 /** The whole session in `file`, without a lock; `undefined` when there is no file. */
-export function readSession(file: string, id: string): Snapshot | "damaged" | undefined {
+export function readSession(
+  file: string,
+  id: string,
+  cache?: ReadCache,
+): Snapshot | "damaged" | undefined {
   const fd = openSession(file, constants.O_RDONLY);
   if (fd === undefined) return undefined;
   try {
-    return closeAfter(fd, () => examined(readOpen(fd, file, id)));
+    return closeAfter(fd, () => {
+      const stats = statOpen(fd, file);
+      const found = examined(readAs(fd, stats, id));
+      const isWhole = found !== "damaged" && !found.current.meta.pending;
+      if (isWhole) cache?.put(file, stats, found);
+      return found;
+    });
   } catch (error) {
     throw placeFailed("read", file, error);
   }
@@ -83,16 +94,24 @@ export function openSession(file: string, access: number): number | undefined {
 /** What is in a file that has been opened. Whether its data can be unpickled is not looked at. */
 export function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
   try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) throw notAFile(file);
-    if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
-    const contents = readContents(fd, stats.size);
-    // A record that was copied or renamed onto another session's name.
-    if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
-    return snapshotOf(contents, stats);
+    return readAs(fd, statOpen(fd, file), id);
   } catch (error) {
     throw placeFailed("read", file, error);
   }
+}
+
+function statOpen(fd: number, file: string): Stats {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) throw notAFile(file);
+  if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
+  return stats;
+}
+
+function readAs(fd: number, stats: Stats, id: string): Snapshot | "damaged" {
+  const contents = readContents(fd, stats.size);
+  // A record that was copied or renamed onto another session's name.
+  if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
+  return snapshotOf(contents, stats);
 }
 
 /**
@@ -113,17 +132,20 @@ export function examined(found: Snapshot | "damaged"): Snapshot | "damaged" {
 /** Copies of what a version holds, each made when it is asked for. */
 export function copiesOf({ encoding, text }: Version): Pick<Snapshot, "data" | "examine"> {
   let ready: { data: unknown } | undefined;
-  const make = (): { data: unknown } => ({ data: unpickle(encoding, text) });
-  return {
-    examine: () => {
-      ready ??= make();
-    },
-    data: () => {
-      const { data } = ready ?? make();
-      ready = undefined;
-      return data;
-    },
+  let isSound = false;
+  const examine = (): void => {
+    if (isSound) return;
+    ready = { data: unpickle(encoding, text) };
+    isSound = true;
   };
+  const data = (): unknown => {
+    examine();
+    if (ready === undefined) return unpickleAgain(encoding, text);
+    const { data: first } = ready;
+    ready = undefined;
+    return first;
+  };
+  return { data, examine };
 }
 
 function snapshotOf({ before, ...contents }: Contents, stats: Stats): Snapshot {

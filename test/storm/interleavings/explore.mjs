@@ -25,8 +25,7 @@ let run;
 
 /** Takes the clocks, the dice and the disk from the code under test, for good. */
 export function enterModel() {
-  crypto.randomBytes = (size) =>
-    Buffer.from(`${run.process}${run.dice++}`.padStart(2 * size, "0"), "hex");
+  crypto.randomUUID = () => `${run.process}${run.dice++}`.padStart(32, "0");
   timers.setTimeout = (ms) => step({ name: "sleep", args: [ms] });
   syncBuiltinESMExports();
   Math.random = () => 0.6;

@@ -15,7 +15,10 @@ const handlers = new Map();
 const handlerOf = (process, durability = "process") => {
   const key = `${process} ${durability}`;
   if (!handlers.has(key))
-    handlers.set(key, new FileHandler({ fileDir: directory, lockTimeout: 1e12, durability }));
+    handlers.set(
+      key,
+      new FileHandler({ fileDir: directory, lockTimeout: 1e12, cacheBytes: 0, durability }),
+    );
   return handlers.get(key);
 };
 

@@ -1,0 +1,100 @@
+// What session files said when they were last read: to know that a file has not changed since costs
+// one lstat, a third of reading it again.
+//
+// Whoever writes a file gives it another ctime, as long as the clock that stamps it has ticked in
+// between: every 4 ms on most systems, 10 on some, 2 s on FAT. So what was read is kept only once
+// the same stamps have been seen twice, further apart than that by a clock of ours that is never
+// set. What is written after the second look then has other stamps. (git has the same trouble with
+// its index, and calls it racy.)
+//
+// A disk on another machine is not for this: there a client may tell us old stamps for seconds.
+
+import { lstatSync, type Stats } from "node:fs";
+import { placeFailed } from "../core/error.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+interface Entry {
+  stats: Stats;
+  /** When these stamps were seen first, in milliseconds of `performance.now()`. */
+  since: number;
+  /** What was read when they had been there for long enough. */
+  found: Snapshot | undefined;
+  /** What it costs. */
+  bytes: number;
+}
+
+const tickMs = 50;
+const coarseTickMs = 3000;
+
+/** About what an entry costs beside the session's text. */
+const entryBytes = 1024;
+
+/**
+ * Keeps what was used last, in two halves: when the young one is full the old one goes, and the
+ * young one is the old one from then on.
+ */
+export class ReadCache {
+  readonly #halfBytes: number;
+  #young = new Map<string, Entry>();
+  #old = new Map<string, Entry>();
+  #youngBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#halfBytes = maxBytes / 2;
+  }
+
+  /** What is in `file`, when it has not been changed since it was read. */
+  get(file: string): Snapshot | undefined {
+    const entry = this.#entry(file);
+    if (entry?.found === undefined) return undefined;
+    let stats;
+    try {
+      stats = lstatSync(file, { throwIfNoEntry: false });
+    } catch (error) {
+      throw placeFailed("read", file, error);
+    }
+    return stats && isSame(entry.stats, stats) ? entry.found : undefined;
+  }
+
+  /** Notes what has just been read from `file`, which had these `stats` before. */
+  put(file: string, stats: Stats, found: Snapshot): void {
+    const known = this.#entry(file);
+    const now = performance.now();
+    const since = known && isSame(known.stats, stats) ? known.since : now;
+    const isCoarse = stats.ctimeMs % 1000 === 0;
+    const isSettled = now - since > (isCoarse ? coarseTickMs : tickMs);
+    const bytes = entryBytes + (isSettled ? found.current.text.length : 0);
+    this.#add(file, { stats, since, found: isSettled ? found : undefined, bytes });
+  }
+
+  #entry(file: string): Entry | undefined {
+    const young = this.#young.get(file);
+    if (young) return young;
+    const old = this.#old.get(file);
+    if (old) this.#add(file, old);
+    return old;
+  }
+
+  #add(file: string, entry: Entry): void {
+    const before = this.#young.get(file)?.bytes ?? 0;
+    if (entry.bytes > this.#halfBytes) return;
+    if (this.#youngBytes - before + entry.bytes > this.#halfBytes) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngBytes = 0;
+    } else this.#youngBytes -= before;
+    this.#young.set(file, entry);
+    this.#youngBytes += entry.bytes;
+  }
+}
+
+function isSame(a: Stats, b: Stats): boolean {
+  return (
+    a.ctimeMs === b.ctimeMs &&
+    a.mtimeMs === b.mtimeMs &&
+    a.ino === b.ino &&
+    a.size === b.size &&
+    a.dev === b.dev &&
+    a.nlink === b.nlink
+  );
+}
