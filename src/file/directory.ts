@@ -58,7 +58,7 @@ export function openDirectory(fileDir: string): string {
  */
 export function confirmDirectory(path: string, missing?: unknown): void {
   try {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const stats = assertSameDirectory(path);
     if (stats === undefined) throw badDir(path, "it has been removed", missing);
     const known = opened.get(path);
     if (stats.dev === known?.disk) return;
@@ -86,19 +86,20 @@ function holdsSessions(path: string): boolean {
 
 /**
  * Throws `ERR_SESSION_DIR` when something else stands where the directory was: a link, a file, a
- * directory of somebody else's. None at all is no error here: a store makes it again.
+ * directory of somebody else's. None at all is no error here, and gives `undefined`: a store makes it
+ * again.
  *
  * It costs one lstat. Between this look and the call it is for, somebody who may write above the
  * directory could still be faster: Node has no openat(2).
  */
-export function assertSameDirectory(fileDir: string): void {
+export function assertSameDirectory(fileDir: string): Stats | undefined {
   let stats;
   try {
     stats = lstatSync(fileDir, { throwIfNoEntry: false });
   } catch (error) {
     throw explain(fileDir, error);
   }
-  if (stats === undefined) return;
+  if (stats === undefined) return undefined;
   if (!stats.isDirectory())
     throw badDir(
       fileDir,
@@ -110,6 +111,7 @@ export function assertSameDirectory(fileDir: string): void {
       fileDir,
       `it belongs to user ${stats.uid} now. If that is right, restart this process; if not, find out who made it, and remove it`,
     );
+  return stats;
 }
 
 /**

@@ -155,10 +155,12 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const known = this.#known(id, blocking);
     if (known) return recordOf<T>(known);
-    return this.#run(async () => {
+    return this.#count(async () => {
       const file = this.#names.file(id);
       if (blocking) await this.#untilFree(file);
       const found = this.#live(await this.#read(id, file, blocking));
+      // A miss has been made sure of already.
+      if (found) assertSameDirectory(this.fileDir);
       return found ? recordOf<T>(found) : {};
     });
   }
@@ -212,7 +214,8 @@ export class FileHandler implements Handler {
   }
 
   async *keys(): AsyncGenerator<string, void, undefined> {
-    this.#assertOpen();
+    if (this.#closed) throw closed();
+    assertSameDirectory(this.fileDir);
     for await (const { id, file } of sessionsIn(this.#names))
       if (this.#live(readSession(file, id))) yield id;
   }
@@ -285,9 +288,17 @@ export class FileHandler implements Handler {
     }
   }
 
-  /** Counts what is under way, so that `close` can wait for it. */
+  /** Runs what needs the directory to be the one it was. */
   async #run<T>(operation: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
+    return this.#count(() => {
+      assertSameDirectory(this.fileDir);
+      return operation();
+    });
+  }
+
+  /** Counts what is under way, so that `close` can wait for it. */
+  async #count<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw closed();
     this.#pending++;
     try {
       return await operation();
@@ -295,11 +306,6 @@ export class FileHandler implements Handler {
       this.#pending--;
       if (this.#pending === 0) this.#drained?.();
     }
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw closed();
-    assertSameDirectory(this.fileDir);
   }
 
   /** `store` and `update`: under one lock, or two when the session moves. */
