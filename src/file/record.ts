@@ -94,7 +94,8 @@ export const maxRecordBytes: number = titleBytes + 2 * maxCapacity + 1;
  * still needs it. They have an eighth of their size to grow.
  */
 export function layOut(versions: [Version] | [Version, Version], mark: string = unmarked): Buffer {
-  const wanted = Math.max(...versions.map(slotBytes));
+  const lines = versions.map(lineOf);
+  const wanted = Math.max(...lines.map(({ bytes }) => bytes));
   if (wanted > maxCapacity) throw new RangeError(`${wanted} bytes are more than a slot can have`);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
@@ -106,9 +107,9 @@ export function layOut(versions: [Version] | [Version, Version], mark: string = 
   const hasTtl = versions.at(-1)?.meta.expires !== undefined;
   const bytes = Buffer.alloc(end + (hasTtl ? 1 : 0), space);
   bytes.write(`${title(capacity)}${mark}\n`, "latin1");
-  versions.forEach((version, slot) => {
+  lines.forEach((line, slot) => {
     const offset = titleBytes + slot * capacity;
-    fillSlot(bytes.subarray(offset, offset + capacity), version);
+    fillSlot(bytes.subarray(offset, offset + capacity), line);
   });
   bytes.fill(newline, end - 1);
   return bytes;
@@ -116,9 +117,10 @@ export function layOut(versions: [Version] | [Version, Version], mark: string = 
 
 /** The bytes of one slot that holds `version`, or `undefined` when it does not fit. */
 export function slotWith(version: Version, capacity: number): Buffer | undefined {
-  if (slotBytes(version) > capacity) return undefined;
+  const line = lineOf(version);
+  if (line.bytes > capacity) return undefined;
   const slot = Buffer.alloc(capacity, space);
-  fillSlot(slot, version);
+  fillSlot(slot, line);
   return slot;
 }
 
@@ -291,18 +293,28 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.compare(bytes, 1, last, 0, last - 1) === 0; // each byte is as the one before
 }
 
-function slotBytes(version: Version): number {
-  const meta = Buffer.byteLength(JSON.stringify(version.meta));
-  return headBytes + meta + 1 + Buffer.byteLength(version.text) + headBytes;
+/** A version as it stands in a slot, with the space that it takes. */
+interface Line {
+  words: string;
+  text: string;
+  bytes: number;
 }
 
-function fillSlot(slot: Buffer, version: Version): void {
-  const meta = JSON.stringify(version.meta);
-  const metaBytes = slot.write(meta, headBytes);
-  const dataBytes = slot.write(version.text, headBytes + metaBytes + 1);
-  const words = `${digits(version.seq, 10)} ${digits(metaBytes, 5)} ${digits(dataBytes, 8)} ${version.encoding}`;
-  slot.write(`${words} `, 9, "latin1");
-  const crc = crc32(slot.subarray(9, headBytes + metaBytes + 1 + dataBytes));
+function lineOf({ seq, meta, encoding, text }: Version): Line {
+  const metaText = JSON.stringify(meta);
+  const metaBytes = Buffer.byteLength(metaText);
+  const dataBytes = Buffer.byteLength(text);
+  return {
+    words: `${digits(seq, 10)} ${digits(metaBytes, 5)} ${digits(dataBytes, 8)} ${encoding} `,
+    text: `${metaText} ${text}`,
+    bytes: headBytes + metaBytes + 1 + dataBytes + headBytes,
+  };
+}
+
+function fillSlot(slot: Buffer, { words, text }: Line): void {
+  slot.write(words, 9, "latin1");
+  const end = headBytes + slot.write(text, headBytes);
+  const crc = crc32(slot.subarray(9, end));
   slot.write(crc.toString(16).padStart(8, "0"), 0, "latin1");
   slot.copy(slot, slot.length - headBytes, 0, headBytes - 1);
   slot[slot.length - 1] = newline;
