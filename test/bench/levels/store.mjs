@@ -66,14 +66,12 @@ async function measureSize({ dir, bytes, count, rounds, absent, log, quick }) {
   for (const [name, open] of Object.entries(peers)) {
     const home = join(dir, name.replaceAll(/\W/g, "-"));
     mkdirSync(home);
-    try {
-      const opened = await open(home);
-      contestants.push(...opened);
-      await fill(opened, ids, bytes);
-    } catch (error) {
-      if (error instanceof assert.AssertionError) throw error;
-      absent[name] = String(error.message).split("\n")[0];
-    }
+    const opened = await Promise.resolve(home)
+      .then(open)
+      .catch((error) => void (absent[name] = String(error.message).split("\n")[0]));
+    if (opened === undefined) continue;
+    await fill(opened, ids, bytes);
+    contestants.push(...opened);
   }
   const order = shuffled(count, 1 << 16);
   const data = sessionData(bytes);
@@ -148,7 +146,7 @@ function figuresOf(results, absent) {
       what: `${ours}, ${column} ${size} / ${peer}${theirs === peer ? "" : ` (${theirs})`}`,
       measured: a && b && round(ratio(a, b)),
       atLeast,
-      ...(!(a && b) && { why: absent[theirs] }),
+      ...(!(a && b) && { why: absent[theirs] ?? absent.filesession }),
     };
   };
   const us = "filesession";
