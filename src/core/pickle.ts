@@ -61,8 +61,7 @@ function mayHoldPrototype(text: string): boolean {
 }
 
 function parseJson(text: string): unknown {
-  if (hasManyBrackets(text) && isDeep(text))
-    throw new RangeError(`nested deeper than ${maxDepth}`);
+  if (hasManyBrackets(text) && isDeep(text)) throw new RangeError(`nested deeper than ${maxDepth}`);
   if (!mayHoldPrototype(text)) return JSON.parse(text);
   return JSON.parse(text, (key, value: unknown) => {
     if (key === "__proto__") throw new TypeError("a `__proto__` key");

@@ -16,6 +16,15 @@ import { warn } from "../core/warning.ts";
 import { ReadCache } from "./cache.ts";
 import { cleanDirectory } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
+import {
+  type Apply,
+  beginGroup,
+  endGroup,
+  type Found,
+  groupAt,
+  type Outcome,
+  type Step,
+} from "./group.ts";
 import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
 import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
@@ -187,7 +196,9 @@ export class FileHandler implements Handler {
 
   async remove(id: string): Promise<boolean> {
     return this.#run(async () => {
-      const removed = await this.#whenMoved([this.#place(id)], ([session]) => this.#end(session));
+      const place = this.#place(id);
+      endGroup(place.file);
+      const removed = await this.#whenMoved([place], ([session]) => this.#end(session));
       return removed === true;
     });
   }
@@ -252,6 +263,7 @@ export class FileHandler implements Handler {
     return this.#run(async () => {
       const file = this.#names.file(id);
       const deadline = this.#deadline();
+      endGroup(file);
       const isFirst = beginTurn(file);
       if (!isFirst) {
         if (!blocking) return false;
@@ -322,49 +334,99 @@ export class FileHandler implements Handler {
     const place = this.#place(id);
     const oldPlace = this.#place(oldId);
 
-    const write = (
-      from: LockedFile,
-      to: LockedFile,
-    ): MaybePromise<SessionRecord<T> | EmptyRecord> => {
-      if (isUpdate) from.examine(); // what is replaced unseen need not be readable
-      const before = this.#live(from.found);
+    const apply = (before: Found | undefined, replaced?: Found): MaybePromise<Step> => {
       if (before === undefined && mustExist) throw gone(oldId);
       const record = isUpdate && before ? recordOf<T>(before) : {};
       // What a move onto an existing session replaces keeps nothing but its place.
-      const base = before ?? this.#live(to.found);
-      const finish = (changed: Changed<T> | undefined): SessionRecord<T> | EmptyRecord => {
-        if (changed === undefined) return record;
-        const now = Date.now();
-        const expires =
-          ttlMs === undefined ? (isUpdate ? base?.current.meta.expires : undefined) : now + ttlMs;
+      const base = before ?? replaced;
+      const finish = (changed: Changed<T> | undefined): Step => {
+        if (changed === undefined) return { record };
+        const touched = Date.now();
+        const kept = isUpdate ? base?.current.meta.expires : undefined;
+        const expires = ttlMs === undefined ? kept : touched + ttlMs;
         const cookieName = options.cookieName ?? base?.current.meta.cookieName;
         const meta: Meta = {
           id,
           ip: ip ?? base?.current.meta.ip ?? "",
-          time: base?.current.meta.time ?? now,
+          time: base?.current.meta.time ?? touched,
           ...(expires !== undefined && { expires }),
           ...(cookieName !== undefined && { cookieName }),
         };
-        if (before && from !== to) move(oldId, from, to, meta, changed.pickled, now);
-        else to.write(meta, changed.pickled, now);
-        return { ...meta, touched: now, data: changed.data };
+        const { data, pickled } = changed;
+        return { record: { ...meta, touched, data }, written: { meta, pickled, touched } };
       };
       const changed = change(record);
-      if (!isPromise(changed)) return finish(changed);
-      const files = new Set([from, to]);
-      const late = changed.then((data) => {
-        for (const file of files) file.confirm(); // it may have taken minutes
-        return finish(data);
-      });
-      return this.#keepFresh(files, late);
+      return isPromise(changed) ? changed.then(finish) : finish(changed);
     };
 
-    const written =
+    const record =
       place.file === oldPlace.file
-        ? await this.#whenMoved([place], ([one]) => write(one, one))
-        : await this.#whenMoved([oldPlace, place], ([from, to]) => write(from, to));
-    // Only who does not wait comes back without having been there.
-    return written ?? {};
+        ? await this.#changeInGroup(place, isUpdate, apply)
+        : await this.#changeAndMove(oldPlace, place, isUpdate, apply);
+    return record as SessionRecord<T> | EmptyRecord; // it is what `apply` has given
+  }
+
+  /** Changes one session, together with all who want to at this moment. */
+  async #changeInGroup(place: Place, isUpdate: boolean, apply: Apply): Promise<Step["record"]> {
+    const deadline = this.#deadline();
+    for (;;) {
+      const group = groupAt(place.file, this.#durability);
+      const outcome = await (group
+        ? group.join(apply, isUpdate)
+        : this.#lead(place, isUpdate, apply, deadline));
+      if (outcome === "again") continue;
+      if ("error" in outcome) throw outcome.error;
+      return outcome.record;
+    }
+  }
+
+  async #lead(place: Place, isUpdate: boolean, apply: Apply, deadline: number): Promise<Outcome> {
+    const group = beginGroup(place.file, this.#durability);
+    const outcome = group.join(apply, isUpdate);
+    try {
+      await Promise.resolve(); // for those who were called at the same moment
+      const commit = ([session]: readonly [LockedFile]): MaybePromise<void> => {
+        endGroup(place.file, group);
+        if (group.reads) session.examine(); // what is replaced unseen need not be readable
+        const done = group.commit(session, this.#live(session.found));
+        return isPromise(done) ? this.#keepFresh([session], done) : done;
+      };
+      await this.#whenMoved([place], commit, deadline);
+      group.settle();
+    } catch (error) {
+      group.settle({ error });
+    } finally {
+      endGroup(place.file, group);
+    }
+    return outcome;
+  }
+
+  async #changeAndMove(
+    oldPlace: Place,
+    place: Place,
+    isUpdate: boolean,
+    apply: (before: Found | undefined, replaced: Found | undefined) => MaybePromise<Step>,
+  ): Promise<Step["record"]> {
+    for (const { file } of [oldPlace, place]) endGroup(file);
+    const written = await this.#whenMoved([oldPlace, place], ([from, to]) => {
+      if (isUpdate) from.examine();
+      const before = this.#live(from.found);
+      const put = ({ record, written }: Step): Step["record"] => {
+        if (written === undefined) return record;
+        const { meta, pickled, touched } = written;
+        if (before) move(oldPlace.id, from, to, meta, pickled, touched);
+        else to.write(meta, pickled, touched);
+        return record;
+      };
+      const step = apply(before, this.#live(to.found));
+      if (!isPromise(step)) return put(step);
+      const late = step.then((known) => {
+        for (const file of [from, to]) file.confirm(); // it may have taken minutes
+        return put(known);
+      });
+      return this.#keepFresh([from, to], late);
+    });
+    return written ?? {}; // who waits does come back with something
   }
 
   /**
@@ -375,14 +437,20 @@ export class FileHandler implements Handler {
   async #whenMoved<T, const P extends readonly Place[]>(
     places: P,
     action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+    deadline: number = this.#deadline(),
   ): Promise<T | undefined> {
     const finished = new Set<string>();
     for (;;) {
       let left: [oldId: string, id: string] | undefined;
-      const done = await this.#withFiles<T | undefined, P>(places, true, (files) => {
-        left = files.map(({ found }) => leftOfMove(found)).find((move) => move !== undefined);
-        return left && !finished.has(left.join()) ? undefined : action(files);
-      });
+      const done = await this.#withFiles<T | undefined, P>(
+        places,
+        true,
+        (files) => {
+          left = files.map(({ found }) => leftOfMove(found)).find((move) => move !== undefined);
+          return left && !finished.has(left.join()) ? undefined : action(files);
+        },
+        deadline,
+      );
       if (left === undefined || finished.has(left.join())) return done;
       finished.add(left.join());
       await this.#finishMove(...left, true);
@@ -398,8 +466,8 @@ export class FileHandler implements Handler {
     places: P,
     blocking: boolean,
     action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+    deadline: number = this.#deadline(),
   ): Promise<T | undefined> {
-    const deadline = this.#deadline();
     const open: LockedFile[] = [];
     const turns: string[] = [];
     try {
@@ -612,7 +680,7 @@ function isPast(expires: number | undefined): boolean {
 /** Text of fewer characters is parsed at once: that costs less than a property that parses later. */
 const parsedAtOnce = 1024;
 
-function recordOf<T>(found: Snapshot): SessionRecord<T> {
+function recordOf<T>(found: Found): SessionRecord<T> {
   const { meta, text } = found.current;
   const { id, ip, time, expires, cookieName } = meta;
   const { touched } = found;
@@ -629,7 +697,7 @@ function recordOf<T>(found: Snapshot): SessionRecord<T> {
 /** A record whose data is parsed when somebody wants it. Most requests look at a session only. */
 function withLateData<T>(
   { id, ip, time, touched }: Omit<SessionRecord<T>, "data">,
-  found: Snapshot,
+  found: Found,
 ): SessionRecord<T> {
   let late: { data: T } | undefined;
   return {

@@ -32,19 +32,32 @@ export function readSession(
   id: string,
   cache?: ReadCache,
 ): Snapshot | "damaged" | undefined {
-  const fd = openSession(file, constants.O_RDONLY);
-  if (fd === undefined) return undefined;
-  try {
-    return closeAfter(fd, () => {
-      const stats = statOpen(fd, file);
-      const found = examined(readAs(fd, stats, id));
-      const isWhole = found !== "damaged" && !found.current.meta.pending;
-      if (isWhole) cache?.put(file, stats, found);
-      return found;
-    });
-  } catch (error) {
-    throw placeFailed("read", file, error);
+  for (;;) {
+    const fd = openSession(file, constants.O_RDONLY);
+    if (fd === undefined) return undefined;
+    try {
+      const found = closeAfter(fd, () => readCurrent(fd, file, id, cache));
+      if (found !== "left") return found;
+    } catch (error) {
+      throw placeFailed("read", file, error);
+    }
   }
+}
+
+function readCurrent(
+  fd: number,
+  file: string,
+  id: string,
+  cache: ReadCache | undefined,
+): Snapshot | "damaged" | "left" {
+  const stats = statOpen(fd, file);
+  const found = examined(readAs(fd, stats, id));
+  // A reader that was stopped here for as long as a writer with the lock, until that was taken over:
+  // what the writer has written since is on an inode that has been left, and never was the session.
+  if (fstatSync(fd).nlink === 0) return "left";
+  const isWhole = found !== "damaged" && !found.current.meta.pending;
+  if (isWhole) cache?.put(file, stats, found);
+  return found;
 }
 
 /**

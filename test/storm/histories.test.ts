@@ -61,8 +61,14 @@ function story(order: readonly Noted[], left: readonly Noted[]): string {
   const [first] = left
     .filter(({ isUnknown }) => !isUnknown)
     .sort((a, b) => a.returned - b.returned);
-  const ids = new Set(first ? idsOf(first) : []);
   const all = [...order, ...left].sort((a, b) => a.called - b.called);
+  // The ids that moves have linked with the first that fits nowhere.
+  const ids = new Set(first ? idsOf(first) : []);
+  for (let size = 0; size < ids.size;) {
+    size = ids.size;
+    for (const of of all.map(idsOf))
+      if (of.some((id) => ids.has(id))) of.forEach((id) => ids.add(id));
+  }
   const ms = (moment: number): string => ((moment - all[0]!.called) / 1e6).toFixed(3);
   return all
     .filter((one) => idsOf(one).some((id) => ids.has(id)))

@@ -170,5 +170,6 @@ function inodeAt({ descriptors }, process, fd) {
 
 function statsOf(disk, number) {
   const { content, mtime } = disk.inodes.get(number);
-  return { number, size: contents[content].length, mtime };
+  const links = [...disk.names.values()].filter((named) => named === number).length;
+  return { number, size: contents[content].length, mtime, links };
 }

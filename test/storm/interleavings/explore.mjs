@@ -79,8 +79,8 @@ function step(made) {
   return result.value;
 }
 
-function stats({ number, size, mtime }, asBigInt) {
-  const given = { ino: number, dev: 1, size, mode: 0o100600, uid: 0, gid: 0, nlink: 1 };
+function stats({ number, size, mtime, links }, asBigInt) {
+  const given = { ino: number, dev: 1, size, mode: 0o100600, uid: 0, gid: 0, nlink: links };
   const times = { mtimeMs: mtime, ctimeMs: now, mtimeNs: mtime * 1e6 };
   const all = Object.entries({ ...given, ...times });
   return {
