@@ -45,7 +45,8 @@ import { counted, newData } from ${visit};
   writeFileSync(join(dir, "package.json"), `{ "type": "module", "private": true }\n`);
   const nitropack = dirname(createRequire(import.meta.url).resolve("nitropack/package.json"));
   const command = [join(nitropack, "dist/cli/index.mjs"), "build"];
-  const env = { ...process.env, NODE_ENV: "production" };
+  // Without jiti's cache, which would be in our node_modules.
+  const env = { ...process.env, NODE_ENV: "production", JITI_FS_CACHE: "false" };
   try {
     await promisify(execFile)(process.execPath, command, { cwd: dir, env });
   } catch (error) {
