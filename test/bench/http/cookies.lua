@@ -1,5 +1,5 @@
 -- For wrk: each request has a random one of the cookies in the file, one a line; then what came of
--- it all, as JSON.
+-- it all, as JSON. It says when it begins, since only then can it be interrupted.
 
 function init(args)
   math.randomseed(tonumber(args[2]))
@@ -7,6 +7,8 @@ function init(args)
   for cookie in io.lines(args[1]) do
     requests[#requests + 1] = wrk.format("GET", nil, { Cookie = cookie })
   end
+  io.write("READY\n")
+  io.flush()
 end
 
 function request()

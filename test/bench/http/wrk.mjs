@@ -16,9 +16,12 @@ export async function load(url, cookies, seed, seconds) {
   const wrk = spawnOn(1, "wrk", [...options, "-s", script, url, "--", cookies, String(seed)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const timer = setTimeout(() => wrk.kill("SIGINT"), 1000 * seconds);
+  let timer;
   let said = "";
-  wrk.stdout.on("data", (text) => (said += text));
+  wrk.stdout.on("data", (text) => {
+    said += text;
+    if (said.startsWith("READY")) timer ??= setTimeout(() => wrk.kill("SIGINT"), 1000 * seconds);
+  });
   wrk.stderr.on("data", (text) => (said += text));
   await new Promise((resolve, reject) => wrk.once("close", resolve).once("error", reject));
   clearTimeout(timer);
