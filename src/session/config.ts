@@ -87,8 +87,25 @@ export interface Settings {
   cleanMs: number;
 }
 
+// An app asks for the same with every request.
+let last: { config: FileSessionConfig; settings: Settings } | undefined;
+
 /** Throws `ERR_SESSION_OPTION`; `ERR_SESSION_DIR` when the directory cannot be used. */
 export function readConfig(config: FileSessionConfig): Settings {
+  if (last && isSame(last.config, config)) return last.settings;
+  const settings = settingsOf(config);
+  // What is no plain value can be changed by whoever holds it.
+  const isPlain = Object.values(config).every((value) => typeof value !== "object");
+  last = isPlain ? { config: { ...config }, settings } : undefined;
+  return settings;
+}
+
+function isSame(a: FileSessionConfig, b: FileSessionConfig): boolean {
+  const keys = Object.keys(a) as (keyof FileSessionConfig)[];
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+function settingsOf(config: FileSessionConfig): Settings {
   const {
     name = "session",
     maxAge = 604_800,
