@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { badOption, closed, gone, lockTimeout, placeFailed } from "../core/error.ts";
+import { badOption, closed, errno, gone, lockTimeout, placeFailed } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
@@ -162,16 +162,22 @@ export class FileHandler implements Handler {
     id: string,
     { blocking = true }: RetrieveOptions = {},
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    const known = this.#known(id, blocking);
-    if (known) return recordOf<T>(known);
-    return this.#count(async () => {
-      const file = this.#names.file(id);
-      if (blocking) await this.#untilFree(file);
-      const found = this.#live(await this.#read(id, file, blocking));
-      // A miss has been made sure of already.
-      if (found) assertSameDirectory(this.fileDir);
-      return found ? recordOf<T>(found) : {};
-    });
+    try {
+      const known = this.#known(id, blocking);
+      if (known) return recordOf<T>(known);
+      return await this.#count(async () => {
+        const file = this.#names.file(id);
+        if (blocking) await this.#untilFree(file);
+        const found = this.#live(await this.#read(id, file, blocking));
+        // A miss has been made sure of already.
+        if (found) assertSameDirectory(this.fileDir);
+        return found ? recordOf<T>(found) : {};
+      });
+    } catch (error) {
+      const isNoDirectory = error instanceof Error && errno(error.cause) === "ENOTDIR";
+      if (isNoDirectory) assertSameDirectory(this.fileDir); // says what stands there
+      throw error;
+    }
   }
 
   /** What is known of a session that has not been changed since it was read, and is not locked. */

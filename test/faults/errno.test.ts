@@ -210,6 +210,7 @@ describe("a process that is out of descriptors", () => {
       const gate = new Promise((resolve) => (open = resolve));
       const ids = Array.from({ length: 200 }, (_, n) => "s" + n);
       const held = ids.map((id) => handler.update(id, () => gate.then(() => id)));
+      await Promise.resolve(); // by then each has its files open, or has not
       await handler._acquireLock("the last descriptor");
       const read = await handler.retrieve("old").catch((error) => error);
       await handler._releaseLock("the last descriptor");
