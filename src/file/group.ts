@@ -22,7 +22,13 @@ export interface Step {
   /** What its caller is told. */
   record: SessionRecord | EmptyRecord;
   /** What is to be written; nothing when nothing has changed. */
-  written?: { meta: Meta; pickled: Pickled; touched: number };
+  written?: Written;
+}
+
+interface Written {
+  meta: Meta;
+  pickled: Pickled;
+  touched: number;
 }
 
 /** A change, from the session as it is, or none. */
@@ -35,7 +41,7 @@ interface Member {
   told: (outcome: Outcome) => void;
 }
 
-/** What becomes of one who waits: `again` when the group came to its end before it was their turn. */
+/** What becomes of one who waits: `again` when the group did not get the lock. */
 export type Outcome = { record: Step["record"] } | { error: unknown } | "again";
 
 // Shared by all handlers of the process, as the queue is: its order is theirs.
@@ -85,9 +91,9 @@ export class Group {
   }
 
   /**
-   * Makes the changes, one after the other, and writes what comes of them. An async one is the last:
-   * what came before it is written and told first. Resolves when `session` is to be closed; then
-   * `settle` tells the others.
+   * Makes the changes, one after the other, and writes what comes of them: once, unless some are
+   * async; what came before such a one is written and told first. Resolves when `session` is to be
+   * closed; then `settle` tells the others.
    */
   commit(session: LockedFile, before: Found | undefined): MaybePromise<void> {
     let found = before;
@@ -103,7 +109,7 @@ export class Group {
       if (isPromise(step)) {
         if (last) write(session, last);
         this.#tellWritten(session);
-        return this.#commitLate(session, member, step);
+        return this.#commitLate(session, found, member, step);
       }
       this.#unwritten.push({ member, record: step.record });
       if (step.written === undefined) continue;
@@ -133,17 +139,31 @@ export class Group {
     for (const { member, record } of this.#unwritten.splice(0)) member.told({ record });
   }
 
-  async #commitLate(session: LockedFile, member: Member, late: Promise<Step>): Promise<void> {
+  async #commitLate(
+    session: LockedFile,
+    before: Found | undefined,
+    member: Member,
+    late: Promise<Step>,
+  ): Promise<void> {
     let step;
     try {
       step = await late;
     } catch (error) {
       member.told({ error });
-      return;
     }
-    this.#unwritten.push({ member, record: step.record });
-    session.confirm(); // it may have taken minutes
-    if (step.written) write(session, step.written);
+    let found = before;
+    if (step) {
+      const { record, written } = step;
+      this.#unwritten.push({ member, record });
+      session.confirm(); // it may have taken minutes
+      if (written) {
+        write(session, written);
+        found = foundAfter(written);
+      }
+    }
+    if (this.#waiting.length === 0) return;
+    this.#tellWritten(session);
+    await this.commit(session, found);
   }
 }
 
@@ -152,14 +172,11 @@ function isBusy(error: unknown): boolean {
   return error.code === "ERR_SESSION_LOCK_TIMEOUT" || error.code === "ERR_SESSION_LOCK_LOST";
 }
 
-function write(
-  session: LockedFile,
-  { meta, pickled, touched }: NonNullable<Step["written"]>,
-): void {
+function write(session: LockedFile, { meta, pickled, touched }: Written): void {
   session.write(meta, pickled, touched);
 }
 
-function foundAfter({ meta, pickled, touched }: NonNullable<Step["written"]>): Found {
+function foundAfter({ meta, pickled, touched }: Written): Found {
   const current = { seq: 0, meta, ...pickled }; // its number it gets when it is written
   return { current, touched, data: copiesOf(current).data };
 }

@@ -22,7 +22,7 @@ import {
   endGroup,
   type Found,
   groupAt,
-  type Outcome,
+  type Group,
   type Step,
 } from "./group.ts";
 import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
@@ -376,35 +376,32 @@ export class FileHandler implements Handler {
   async #changeInGroup(place: Place, isUpdate: boolean, apply: Apply): Promise<Step["record"]> {
     const deadline = this.#deadline();
     for (;;) {
-      const group = groupAt(place.file, this.#durability);
-      const outcome = await (group
-        ? group.join(apply, isUpdate)
-        : this.#lead(place, isUpdate, apply, deadline));
+      const known = groupAt(place.file, this.#durability);
+      const group = known ?? beginGroup(place.file, this.#durability);
+      const told = group.join(apply, isUpdate);
+      // It never rejects: what goes wrong is told to those who wait, one of them us.
+      if (!known) void this.#lead(group, place, deadline);
+      const outcome = await told;
       if (outcome === "again") continue;
       if ("error" in outcome) throw outcome.error;
       return outcome.record;
     }
   }
 
-  async #lead(place: Place, isUpdate: boolean, apply: Apply, deadline: number): Promise<Outcome> {
-    const group = beginGroup(place.file, this.#durability);
-    const outcome = group.join(apply, isUpdate);
+  async #lead(group: Group, place: Place, deadline: number): Promise<void> {
+    const commit = ([session]: readonly [LockedFile]): MaybePromise<void> => {
+      endGroup(place.file, group);
+      if (group.reads) session.examine(); // what is replaced unseen need not be readable
+      const done = group.commit(session, this.#live(session.found));
+      return isPromise(done) ? this.#keepFresh([session], done) : done;
+    };
     try {
-      await Promise.resolve(); // for those who were called at the same moment
-      const commit = ([session]: readonly [LockedFile]): MaybePromise<void> => {
-        endGroup(place.file, group);
-        if (group.reads) session.examine(); // what is replaced unseen need not be readable
-        const done = group.commit(session, this.#live(session.found));
-        return isPromise(done) ? this.#keepFresh([session], done) : done;
-      };
-      await this.#whenMoved([place], commit, deadline);
+      await this.#whenMoved([place], commit, { deadline, gathers: true });
       group.settle();
     } catch (error) {
-      group.settle({ error });
-    } finally {
       endGroup(place.file, group);
+      group.settle({ error });
     }
-    return outcome;
   }
 
   async #changeAndMove(
@@ -443,7 +440,7 @@ export class FileHandler implements Handler {
   async #whenMoved<T, const P extends readonly Place[]>(
     places: P,
     action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
-    deadline: number = this.#deadline(),
+    how: Taking = {},
   ): Promise<T | undefined> {
     const finished = new Set<string>();
     for (;;) {
@@ -455,7 +452,7 @@ export class FileHandler implements Handler {
           left = files.map(({ found }) => leftOfMove(found)).find((move) => move !== undefined);
           return left && !finished.has(left.join()) ? undefined : action(files);
         },
-        deadline,
+        how,
       );
       if (left === undefined || finished.has(left.join())) return done;
       finished.add(left.join());
@@ -472,7 +469,7 @@ export class FileHandler implements Handler {
     places: P,
     blocking: boolean,
     action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
-    deadline: number = this.#deadline(),
+    { deadline = this.#deadline(), gathers = false }: Taking = {},
   ): Promise<T | undefined> {
     const open: LockedFile[] = [];
     const turns: string[] = [];
@@ -484,6 +481,7 @@ export class FileHandler implements Handler {
           await this.#keepFresh(open, this.#turn(file, deadline));
         }
         turns.push(file);
+        if (isFirst && gathers) await undefined;
         if (!isFirst) assertSameDirectory(this.fileDir); // it may have taken minutes
         const lock =
           tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
@@ -663,6 +661,14 @@ export class FileHandler implements Handler {
 interface Place {
   id: string;
   file: string;
+}
+
+/** How locks are taken. */
+interface Taking {
+  /** The moment to give up, in milliseconds of `performance.now()`. */
+  deadline?: number;
+  /** Whether others who are called at the same moment are waited for. */
+  gathers?: boolean;
 }
 
 interface Changed<T> {
