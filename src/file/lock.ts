@@ -60,13 +60,17 @@
 // updates acknowledged under 203 kills and 522 pauses, 300 pauses at every call, 2,000 herds of 32;
 // nothing lost, one owner each (`npm run test:storm`).
 //
-// What stays open, all of it only for an id that is used again after its session was removed, which
-// no session of `useFileSession` is. (1) The mark goes with the file. A late release that began
-// before the removal meets a new file without one; for something to be lost the second and the
-// third must then be stopped, too, each in the midst of its own write. (2) A file leaves its name by a rename that
-// cannot be made conditional (`#vacate` in session-file.ts): `clean` stopped right before it, for
-// 60 s, moves away what was made anew since, and puts it back; who opens that name in the
-// microseconds between makes a session where there was one.
+// What stays open. (1) and (2) only for an id that is used again after its session was removed, which
+// no session of `useFileSession` is.
+// (1) The mark goes with the file. A late release that began before the removal meets a new file
+// without one; for something to be lost the second and the third must then be stopped, too, each in
+// the midst of its own write.
+// (2) A file leaves its name by a rename that cannot be made conditional (`#vacate` in
+// session-file.ts): `clean` stopped right before it, for 60 s, moves away what was made anew since,
+// and puts it back; who opens that name in the microseconds between makes a session where there was
+// one.
+// (3) A reader takes no lock. Should a holder who has lost his come to in the millisecond in which
+// the taker copies, and write, then who reads right then reads that write, and nobody ever again.
 //
 // What it costs: one open, one write, one close, one unlink, and an lstat for each confirmation.
 //
