@@ -9,7 +9,15 @@ const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: "test/storm/_setup.ts",
     projects: [
-      { test: { name: "minute", include: together, testTimeout, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: "minute",
+          include: together,
+          testTimeout,
+          maxWorkers: 2, // on two processors one would be the default
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           name: "storm",

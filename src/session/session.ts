@@ -118,7 +118,8 @@ class Session<T extends object> implements FileSession<T> {
   readonly #ip: string;
   #place: Place | undefined;
   #record: SessionRecord | undefined;
-  #data: Partial<T> = {};
+  /** What `data` gives, as soon as somebody has asked for it: most records are parsed only then. */
+  #data: Partial<T> | undefined;
   #isNew = true;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -132,7 +133,7 @@ class Session<T extends object> implements FileSession<T> {
     return this.#record?.id;
   }
   get data(): Partial<T> {
-    return this.#data;
+    return (this.#data ??= this.#record ? dataOf<T>(this.#record) : {});
   }
   get isNew(): boolean {
     return this.#isNew;
@@ -191,7 +192,7 @@ class Session<T extends object> implements FileSession<T> {
       if (this.#place) await this.#settings.handler.remove(this.#place.id);
       this.#place = undefined;
       this.#record = undefined;
-      this.#data = {};
+      this.#data = undefined;
       this.#isNew = true;
       // Too late by now is no harm: the cookie that stays names nothing any more.
       if (isCookieDue && !this.#cookie.isLate) this.#cookie.expire();
@@ -276,7 +277,8 @@ class Session<T extends object> implements FileSession<T> {
     if (!isTouchDue(record, this.#settings, now)) return record;
     try {
       const isThere = await this.#settings.handler.touch(record.id);
-      return isThere ? { ...record, touched: now } : record;
+      if (isThere) record.touched = now;
+      return record;
     } catch (error) {
       // The session was read. A disk that can be read only should not take the readers' pages away
       // too.
@@ -287,7 +289,7 @@ class Session<T extends object> implements FileSession<T> {
 
   #take(record: SessionRecord): void {
     this.#record = record;
-    this.#data = dataOf<T>(record);
+    this.#data = undefined;
   }
 
   #receivedTokens(): Token[] {
