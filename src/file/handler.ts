@@ -136,7 +136,7 @@ export class FileHandler implements Handler {
   }
 
   async store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
-    return this.#run(async () => {
+    return this.#count(async () => {
       const pickled = this.#pickle(data); // before anything is locked
       const record = await this.#transact<T>(id, options, false, () => ({ data, pickled }));
       return record as SessionRecord<T>; // only a change that gives `undefined` leaves no record
@@ -150,7 +150,7 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const pickled = (data: T | undefined): Changed<T> | undefined =>
       data === undefined ? undefined : { data, pickled: this.#pickle(data) };
-    return this.#run(() =>
+    return this.#count(() =>
       this.#transact<T>(id, options, true, (record) => {
         const data = change(record);
         return isPromise(data) ? data.then(pickled) : pickled(data);
@@ -410,6 +410,7 @@ export class FileHandler implements Handler {
     isUpdate: boolean,
     apply: (before: Found | undefined, replaced: Found | undefined) => MaybePromise<Step>,
   ): Promise<Step["record"]> {
+    assertSameDirectory(this.fileDir);
     for (const { file } of [oldPlace, place]) endGroup(file);
     const written = await this.#whenMoved([oldPlace, place], ([from, to]) => {
       if (isUpdate) from.examine();
@@ -482,7 +483,7 @@ export class FileHandler implements Handler {
         }
         turns.push(file);
         if (isFirst && gathers) await undefined;
-        if (!isFirst) assertSameDirectory(this.fileDir); // it may have taken minutes
+        if (!isFirst || gathers) assertSameDirectory(this.fileDir); // it may have taken minutes
         const lock =
           tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
         if (lock === undefined) return undefined;
