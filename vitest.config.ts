@@ -4,7 +4,7 @@ import { size } from "./test/_size.ts";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/storm/**"],
+    exclude: ["test/storm/**", "**/node_modules/**"],
     globalSetup: "test/_build.ts",
     testTimeout: size(20_000, 3_600_000),
     coverage: { include: ["src/**"], reporter: ["text-summary"] },

@@ -76,6 +76,25 @@ describe("updates that are called at the same moment", () => {
     expect(await found()).toEqual({ n: 0 });
   });
 
+  it("fail, an async one too, when what was made before it cannot be written", async () => {
+    const end = intercept(fileDir, (call, proceed) => {
+      if (call.name === "writeSync" && call.path.endsWith("sess_a")) throw systemError("EIO", call);
+      return proceed();
+    });
+    const told = await Promise.allSettled([
+      handler.update("a", add),
+      handler.update("a", async () => Promise.reject(new Error("not heard"))),
+      handler.update("a", add),
+    ]);
+    end();
+    expect(told.map((one) => one.status === "rejected" && one.reason.code)).toEqual([
+      "ERR_SESSION_DIR",
+      "ERR_SESSION_DIR",
+      "ERR_SESSION_DIR",
+    ]);
+    expect(await found()).toEqual({ n: 0 });
+  });
+
   it("keep their order among stores, async changes, other handlers and removals", async () => {
     const other = new FileHandler({ fileDir });
     const late = async (record: { data?: { n: number } | undefined }): Promise<{ n: number }> => {
