@@ -13,7 +13,8 @@ import { stat } from "node:fs/promises";
 import { badDir, errno, placeFailed } from "./core/error.ts";
 import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handler.ts";
 import { warn } from "./core/warning.ts";
-import { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
+import { FileHandler } from "./file/handler.ts";
+import type { FileHandlerOptions } from "./file/options.ts";
 import { Names } from "./file/names.ts";
 
 /**

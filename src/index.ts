@@ -10,7 +10,8 @@ export {
   type SessionRecord,
   type WriteOptions,
 } from "./core/handler.ts";
-export { FileHandler, type FileHandlerOptions } from "./file/handler.ts";
+export { FileHandler } from "./file/handler.ts";
+export type { FileHandlerOptions } from "./file/options.ts";
 export type { Durability } from "./file/publish.ts";
 export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";

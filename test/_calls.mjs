@@ -11,6 +11,7 @@ export const callNames = [
   "accessSync",
   "chmodSync",
   "closeSync",
+  "existsSync",
   "fchmodSync",
   "fstatSync",
   "fsyncSync",

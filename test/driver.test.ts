@@ -7,7 +7,7 @@ import * as v1 from "unstorage-v1";
 import * as v2 from "unstorage-v2";
 import { afterEach, describe, it, vi } from "vitest";
 import driver, { type SessionDriver } from "../src/driver.ts";
-import type { FileHandlerOptions } from "../src/file/handler.ts";
+import type { FileHandlerOptions } from "../src/file/options.ts";
 
 // A type test: the driver is a driver to both majors, and so is the factory.
 const factory: (options: FileHandlerOptions) => v1.Driver & v2.Driver = driver;

@@ -9,3 +9,10 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
     typeof value.then === "function"
   );
 }
+
+/** Resolves when all of them have ended; rejects with what the first of those says that failed. */
+export async function settleAll(promises: Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(promises);
+  const failed = settled.find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
+}

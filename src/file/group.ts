@@ -6,7 +6,6 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { SessionError } from "../core/error.ts";
-import { type EmptyRecord, type SessionRecord } from "../core/handler.ts";
 import { type Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise } from "../core/promise.ts";
 import type { Durability } from "./publish.ts";
@@ -17,22 +16,21 @@ import { copiesOf, type Snapshot } from "./snapshot.ts";
 /** A session as the next one who changes it finds it. */
 export type Found = Pick<Snapshot, "current" | "touched" | "data">;
 
-/** What a change comes to. */
-export interface Step {
-  /** What its caller is told. */
-  record: SessionRecord | EmptyRecord;
-  /** What is to be written; nothing when nothing has changed. */
-  written?: Written;
-}
-
-interface Written {
+/** What is to be written, or has been. */
+export interface Written {
   meta: Meta;
   pickled: Pickled;
   touched: number;
 }
 
-/** A change, from the session as it is, or none. */
-export type Apply = (before: Found | undefined) => MaybePromise<Step>;
+/**
+ * A change, from the session as it is, or none; `replaced` is what a move is made onto. Nothing is
+ * written when it gives `undefined`.
+ */
+export type Apply = (
+  before: Found | undefined,
+  replaced?: Found,
+) => MaybePromise<Written | undefined>;
 
 interface Member {
   apply: Apply;
@@ -42,7 +40,7 @@ interface Member {
 }
 
 /** What becomes of one who waits: `again` when the group did not get the lock. */
-export type Outcome = { record: Step["record"] } | { error: unknown } | "again";
+export type Outcome = { written: Written | undefined } | { error: unknown } | "again";
 
 // Shared by all handlers of the process, as the queue is: its order is theirs.
 const groups = new Map<string, Group>();
@@ -69,7 +67,7 @@ export function endGroup(file: string, group: Group | undefined = groups.get(fil
 export class Group {
   readonly durability: Durability;
   readonly #waiting: Member[] = [];
-  readonly #unwritten: { member: Member; record: Step["record"] }[] = [];
+  readonly #unwritten: { member: Member; written: Written | undefined }[] = [];
 
   constructor(durability: Durability) {
     this.durability = durability;
@@ -97,19 +95,19 @@ export class Group {
    */
   commit(session: LockedFile, before: Found | undefined): MaybePromise<void> {
     let found = before;
-    let last: Step["written"];
+    let last: Written | undefined;
     for (let member = this.#waiting.shift(); member; member = this.#waiting.shift()) {
-      let step;
+      let written;
       try {
-        step = member.apply(found);
+        written = member.apply(found);
       } catch (error) {
         member.told({ error });
         continue;
       }
-      if (isPromise(step)) return this.#commitLate(session, { found, last }, member, step);
-      this.#unwritten.push({ member, record: step.record });
-      if (step.written === undefined) continue;
-      last = step.written;
+      if (isPromise(written)) return this.#commitLate(session, { found, last }, member, written);
+      this.#unwritten.push({ member, written });
+      if (written === undefined) continue;
+      last = written;
       found = foundAfter(last);
     }
     if (last) write(session, last);
@@ -121,7 +119,8 @@ export class Group {
    */
   settle(failure?: { error: unknown }): void {
     const isLeaderWaiting = this.#unwritten.length === 0;
-    for (const { member, record } of this.#unwritten.splice(0)) member.told(failure ?? { record });
+    for (const { member, written } of this.#unwritten.splice(0))
+      member.told(failure ?? { written });
     const waiting = this.#waiting.splice(0);
     if (failure && isLeaderWaiting) waiting.shift()?.told(failure);
     for (const member of waiting)
@@ -132,14 +131,14 @@ export class Group {
     if (this.#unwritten.length === 0) return;
     session.confirm();
     session.settle();
-    for (const { member, record } of this.#unwritten.splice(0)) member.told({ record });
+    for (const { member, written } of this.#unwritten.splice(0)) member.told({ written });
   }
 
   async #commitLate(
     session: LockedFile,
-    { found, last }: { found: Found | undefined; last: Step["written"] },
+    { found, last }: { found: Found | undefined; last: Written | undefined },
     member: Member,
-    late: Promise<Step>,
+    late: Promise<Written | undefined>,
   ): Promise<void> {
     try {
       if (last) write(session, last);
@@ -149,15 +148,15 @@ export class Group {
       await Promise.allSettled([late]); // nobody hears any more of how it ends
       throw error;
     }
-    let step;
+    let outcome;
     try {
-      step = await late;
+      outcome = { written: await late };
     } catch (error) {
       member.told({ error });
     }
-    if (step) {
-      const { record, written } = step;
-      this.#unwritten.push({ member, record });
+    if (outcome) {
+      const { written } = outcome;
+      this.#unwritten.push({ member, written });
       session.confirm(); // it may have taken minutes
       if (written) {
         write(session, written);

@@ -1,0 +1,562 @@
+// The session files of one directory, read and written in this thread: every transaction from its
+// lock to its release. What a session holds is text here; `handler.ts` pickles it.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { errno, gone, lockTimeout, placeFailed } from "../core/error.ts";
+import type { CleanOptions, CleanResult, WriteOptions } from "../core/handler.ts";
+import type { Pickled } from "../core/pickle.ts";
+import { isPromise, type MaybePromise, settleAll } from "../core/promise.ts";
+import { warn } from "../core/warning.ts";
+import { ReadCache } from "./cache.ts";
+import { cleanDirectory } from "./clean.ts";
+import { assertSameDirectory, openDirectory } from "./directory.ts";
+import {
+  type Apply,
+  beginGroup,
+  endGroup,
+  type Found,
+  groupAt,
+  type Group,
+  type Written,
+} from "./group.ts";
+import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
+import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
+import { networkDiskAt } from "./network-disk.ts";
+import { lockFile, Names } from "./names.ts";
+import type { Settings } from "./options.ts";
+import type { Durability } from "./publish.ts";
+import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
+import type { Meta } from "./record.ts";
+import { LockedFile } from "./session-file.ts";
+import { readSession, type Snapshot, touchSession } from "./snapshot.ts";
+import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
+import { sessionsIn } from "./walk.ts";
+
+/** What a change makes of a session, or of none. Nothing is written when it gives `undefined`. */
+export type TextChange = (found: Found | undefined) => MaybePromise<Pickled | undefined>;
+
+/** A session as it has been stored, without what it holds. */
+export interface Stored {
+  meta: Meta;
+  touched: number;
+}
+
+/** What can be done with session files: as in `Handler`, with text in the place of data. */
+export interface Files {
+  store: (id: string, pickled: Pickled, options: WriteOptions) => Promise<Stored>;
+  /** `undefined` when nothing was written. */
+  update: (id: string, change: TextChange, options: WriteOptions) => Promise<Stored | undefined>;
+  retrieve: (id: string, blocking: boolean) => Promise<Found | undefined>;
+  touch: (id: string) => Promise<boolean>;
+  remove: (id: string) => Promise<boolean>;
+  /** `timeout` in seconds. */
+  clean: (timeout: number, options: CleanOptions) => Promise<CleanResult>;
+  keys: () => AsyncGenerator<string, void, undefined>;
+  acquireLock: (id: string, blocking: boolean) => Promise<boolean>;
+  releaseLock: (id: string) => Promise<void>;
+  /** Gives back the locks that are held. */
+  close: () => Promise<void>;
+}
+
+// A holder that is alive shows it four times before anybody may think otherwise.
+const signsOfLifePerLimit = 4;
+
+/**
+ * How often a reader without a lock looks again at a record that seems damaged, a millisecond
+ * apart.
+ */
+const secondLooks = 10;
+
+export class FilesHere implements Files {
+  /** The directory, all links resolved. */
+  readonly fileDir: string;
+  readonly names: Names;
+  readonly #cache: ReadCache | undefined;
+  readonly #durability: Durability;
+  readonly #lockTimeout: number;
+  readonly #staleMs: number;
+  readonly #held = new Map<string, HeldLock>();
+
+  /** Throws `ERR_SESSION_DIR` when `fileDir` cannot be used. */
+  constructor({ fileDir, filePrefix, lockTimeout, durability, cacheBytes, staleAfter }: Settings) {
+    this.#lockTimeout = lockTimeout;
+    this.#staleMs = 1000 * staleAfter;
+    this.#durability = durability;
+    this.fileDir = openDirectory(fileDir);
+    const isCached = cacheBytes > 0 && networkDiskAt(this.fileDir) === undefined;
+    this.#cache = isCached ? new ReadCache(cacheBytes) : undefined;
+    this.names = new Names(this.fileDir, filePrefix);
+  }
+
+  async store(id: string, pickled: Pickled, options: WriteOptions): Promise<Stored> {
+    const stored = await this.#transact(id, options, false, () => pickled);
+    return stored as Stored; // only a change that gives `undefined` leaves nothing
+  }
+
+  update(id: string, change: TextChange, options: WriteOptions): Promise<Stored | undefined> {
+    return this.#transact(id, options, true, change);
+  }
+
+  async retrieve(id: string, blocking: boolean): Promise<Found | undefined> {
+    try {
+      const file = this.names.file(id);
+      if (blocking) await this.#untilFree(file);
+      const found = this.#live(await this.#read(id, file, blocking));
+      // A miss has been made sure of already.
+      if (found) assertSameDirectory(this.fileDir);
+      return found;
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  /** What is known of a session that has not been changed since it was read, and is not locked. */
+  known(id: string, blocking: boolean): Found | undefined {
+    if (this.#cache === undefined) return undefined;
+    try {
+      const file = this.names.file(id);
+      if (blocking && statLock(file) !== undefined) return undefined;
+      return this.#live(this.#cache.get(file));
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  /** The same error, or one that says what stands where the directory was. */
+  #explain(error: unknown): unknown {
+    const isNoDirectory = error instanceof Error && errno(error.cause) === "ENOTDIR";
+    if (isNoDirectory) assertSameDirectory(this.fileDir);
+    return error;
+  }
+
+  async touch(id: string): Promise<boolean> {
+    assertSameDirectory(this.fileDir);
+    const file = this.names.file(id);
+    const isLive = (found: Snapshot): boolean => this.#live(found) !== undefined;
+    const touched = touchSession(file, id, Date.now(), isLive);
+    if (typeof touched === "boolean") return touched;
+    if (touched === "damaged") await this.#read(id, file, false);
+    else await this.#withFiles([this.#place(id)], true, () => undefined); // parts it from its other name
+    return touchSession(file, id, Date.now(), isLive) === true;
+  }
+
+  async remove(id: string): Promise<boolean> {
+    assertSameDirectory(this.fileDir);
+    const place = this.#place(id);
+    endGroup(place.file);
+    const removed = await this.#whenMoved([place], ([session]) => this.#end(session));
+    return removed === true;
+  }
+
+  async clean(timeout: number, options: CleanOptions): Promise<CleanResult> {
+    const timeoutMs = 1000 * timeout;
+    const { blocking = false } = options;
+    const isDue = (touched: number, expires: number | undefined): boolean =>
+      timeoutMs === 0 || Date.now() - touched > timeoutMs || isPast(expires);
+    assertSameDirectory(this.fileDir);
+    return cleanDirectory(
+      this.names,
+      {
+        isDue,
+        staleMs: this.#staleMs,
+        remove: (id, file) => this.#removeIfDue({ id, file }, isDue, blocking),
+        unlock: async (id, file) => {
+          await this.#withFiles([{ id, file }], false, () => undefined);
+        },
+      },
+      options,
+    );
+  }
+
+  async *keys(): AsyncGenerator<string, void, undefined> {
+    assertSameDirectory(this.fileDir);
+    for await (const { id, file } of sessionsIn(this.names))
+      if (this.#live(readSession(file, id))) yield id;
+  }
+
+  async acquireLock(id: string, blocking: boolean): Promise<boolean> {
+    assertSameDirectory(this.fileDir);
+    const file = this.names.file(id);
+    const deadline = this.#deadline();
+    endGroup(file);
+    const isFirst = beginTurn(file);
+    if (!isFirst) {
+      if (!blocking) return false;
+      await this.#turn(file, deadline);
+    }
+    let lock: Lock | undefined;
+    try {
+      if (!isFirst) assertSameDirectory(this.fileDir);
+      lock = tryLock(file) ?? (await this.#lock(file, blocking, deadline));
+    } finally {
+      if (lock === undefined) endTurn(file);
+    }
+    if (lock === undefined) return false;
+    this.#held.set(id, { lock, heartbeat: this.#heartbeat(() => refreshLock(lock)) });
+    return true;
+  }
+
+  async releaseLock(id: string): Promise<void> {
+    const held = this.#held.get(id);
+    if (!held) return;
+    this.#held.delete(id);
+    clearInterval(held.heartbeat);
+    try {
+      releaseLock(held.lock);
+    } catch (error) {
+      throw placeFailed("unlock", held.lock.file, error);
+    } finally {
+      endTurn(held.lock.file);
+    }
+  }
+
+  async close(): Promise<void> {
+    await settleAll([...this.#held.keys()].map((id) => this.releaseLock(id)));
+  }
+
+  /** `store` and `update`: under one lock, or two when the session moves. */
+  #transact(
+    id: string,
+    options: WriteOptions,
+    isUpdate: boolean,
+    change: TextChange,
+  ): Promise<Written | undefined> {
+    const { oldId = id, mustExist = false, ip, ttl } = options;
+    const place = this.#place(id);
+    const oldPlace = this.#place(oldId);
+
+    const apply: Apply = (before, replaced) => {
+      if (before === undefined && mustExist) throw gone(oldId);
+      // What a move onto an existing session replaces keeps nothing but its place.
+      const base = (before ?? replaced)?.current.meta;
+      const finish = (pickled: Pickled | undefined): Written | undefined => {
+        if (pickled === undefined) return undefined;
+        const touched = Date.now();
+        const kept = isUpdate ? base?.expires : undefined;
+        const expires = ttl === undefined ? kept : touched + 1000 * ttl;
+        const cookieName = options.cookieName ?? base?.cookieName;
+        const meta: Meta = { id, ip: ip ?? base?.ip ?? "", time: base?.time ?? touched };
+        if (expires !== undefined) meta.expires = expires;
+        if (cookieName !== undefined) meta.cookieName = cookieName;
+        return { meta, pickled, touched };
+      };
+      const pickled = change(before);
+      return isPromise(pickled) ? pickled.then(finish) : finish(pickled);
+    };
+
+    return place.file === oldPlace.file
+      ? this.#changeInGroup(place, isUpdate, apply)
+      : this.#changeAndMove(oldPlace, place, isUpdate, apply);
+  }
+
+  /** Changes one session, together with all who want to at this moment. */
+  async #changeInGroup(
+    place: Place,
+    isUpdate: boolean,
+    apply: Apply,
+  ): Promise<Written | undefined> {
+    const deadline = this.#deadline();
+    for (;;) {
+      const known = groupAt(place.file, this.#durability);
+      const group = known ?? beginGroup(place.file, this.#durability);
+      const told = group.join(apply, isUpdate);
+      // It never rejects: what goes wrong is told to those who wait, one of them us.
+      if (!known) void this.#lead(group, place, deadline);
+      const outcome = await told;
+      if (outcome === "again") continue;
+      if ("error" in outcome) throw outcome.error;
+      return outcome.written;
+    }
+  }
+
+  async #lead(group: Group, place: Place, deadline: number): Promise<void> {
+    const commit = ([session]: readonly [LockedFile]): MaybePromise<void> => {
+      endGroup(place.file, group);
+      if (group.reads) session.examine(); // what is replaced unseen need not be readable
+      const done = group.commit(session, this.#live(session.found));
+      return isPromise(done) ? this.#keepFresh([session], done) : done;
+    };
+    try {
+      await this.#whenMoved([place], commit, { deadline, gathers: true });
+      group.settle();
+    } catch (error) {
+      endGroup(place.file, group);
+      group.settle({ error });
+    }
+  }
+
+  async #changeAndMove(
+    oldPlace: Place,
+    place: Place,
+    isUpdate: boolean,
+    apply: Apply,
+  ): Promise<Written | undefined> {
+    assertSameDirectory(this.fileDir);
+    for (const { file } of [oldPlace, place]) endGroup(file);
+    return this.#whenMoved([oldPlace, place], ([from, to]) => {
+      if (isUpdate) from.examine();
+      const before = this.#live(from.found);
+      const put = (written: Written | undefined): Written | undefined => {
+        if (written === undefined) return undefined;
+        const { meta, pickled, touched } = written;
+        if (before) move(oldPlace.id, from, to, meta, pickled, touched);
+        else to.write(meta, pickled, touched);
+        return written;
+      };
+      const written = apply(before, this.#live(to.found));
+      if (!isPromise(written)) return put(written);
+      const late = written.then((known) => {
+        for (const file of [from, to]) file.confirm(); // it may have taken minutes
+        return put(known);
+      });
+      return this.#keepFresh([from, to], late);
+    });
+  }
+
+  /**
+   * Runs `action` on these sessions' files under their locks, when what somebody has left of a move
+   * there has been brought to its end: what one of its two records says of the other is not to be
+   * written over.
+   */
+  async #whenMoved<T, const P extends readonly Place[]>(
+    places: P,
+    action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+    how: Taking = {},
+  ): Promise<T | undefined> {
+    const finished = new Set<string>();
+    for (;;) {
+      let left: [oldId: string, id: string] | undefined;
+      const done = await this.#withFiles<T | undefined, P>(
+        places,
+        true,
+        (files) => {
+          left = files.map(({ found }) => leftOfMove(found)).find((move) => move !== undefined);
+          return left && !finished.has(left.join()) ? undefined : action(files);
+        },
+        how,
+      );
+      if (left === undefined || finished.has(left.join())) return done;
+      finished.add(left.join());
+      await this.#finishMove(...left, true);
+    }
+  }
+
+  /**
+   * Runs `action` on these sessions' files, open under their locks, taken in one fixed order
+   * whatever the order of `places`: so no two callers wait for each other. `undefined` when we do
+   * not wait and one of them is busy.
+   */
+  async #withFiles<T, const P extends readonly Place[]>(
+    places: P,
+    blocking: boolean,
+    action: (files: { [K in keyof P]: LockedFile }) => MaybePromise<T>,
+    { deadline = this.#deadline(), gathers = false }: Taking = {},
+  ): Promise<T | undefined> {
+    const open: LockedFile[] = [];
+    const turns: string[] = [];
+    try {
+      for (const { id, file } of inLockOrder(places)) {
+        const isFirst = beginTurn(file);
+        if (!isFirst) {
+          if (!blocking) return undefined;
+          await this.#keepFresh(open, this.#turn(file, deadline));
+        }
+        turns.push(file);
+        if (isFirst && gathers) await undefined;
+        if (!isFirst || gathers) assertSameDirectory(this.fileDir); // it may have taken minutes
+        const lock =
+          tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
+        if (lock === undefined) return undefined;
+        open.push(new LockedFile(lock, id, this.#durability));
+      }
+      const files = places.map(({ file }) => open.find((one) => one.file === file));
+      const done = action(files as { [K in keyof P]: LockedFile });
+      const result = isPromise(done) ? await done : done;
+      for (const file of open) file.close();
+      return result;
+    } finally {
+      for (const file of open) file.abandon(); // what has been closed stays so
+      for (const file of turns) endTurn(file);
+    }
+  }
+
+  #place(id: string): Place {
+    return { id, file: this.names.file(id) };
+  }
+
+  async #untilFree(file: string): Promise<void> {
+    const deadline = this.#deadline();
+    const isFirst = beginTurn(file);
+    if (!isFirst) await this.#turn(file, deadline);
+    try {
+      const isLocked = statLock(file) !== undefined;
+      if (isLocked) await waitUntilFree(file, this.#wait(true, deadline));
+      if (isLocked || !isFirst) assertSameDirectory(this.fileDir);
+    } finally {
+      endTurn(file);
+    }
+  }
+
+  /**
+   * What is found, if it is a session: neither damaged, nor ended, nor past its `ttl`, nor still on
+   * its way here.
+   */
+  #live(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
+    if (found === undefined || found === "damaged") return undefined;
+    const { id, gone, expires, pending } = found.current.meta;
+    if (gone !== undefined || isPast(expires)) return undefined;
+    if (pending === undefined || this.#hasArrived(pending)) return found;
+    // Or its mover has tidied up between our two looks: then the record is pending no more.
+    const now = readSession(this.names.file(id), id);
+    const isSame = typeof now === "object" && now.current.meta.pending?.token === pending.token;
+    return this.#live(isSame ? found.before : now);
+  }
+
+  #hasArrived({ from, token }: NonNullable<Meta["pending"]>): boolean {
+    return traceIn(readSession(this.names.file(from), from)) === token;
+  }
+
+  /** Ends what is in the file, a session or what is left of one. Whether it was a session. */
+  #end(session: LockedFile): boolean {
+    const { found } = session;
+    if (found === "damaged") session.setAside();
+    if (found === undefined || found === "damaged") return false;
+    if (found.current.meta.to !== undefined) return false; // `clean` sees to both ends of a move
+    const wasLive = this.#live(found) !== undefined;
+    if (session.bury()) session.unlink();
+    return wasLive;
+  }
+
+  async #removeIfDue(
+    place: Place,
+    isDue: (touched: number, expires: number | undefined) => boolean,
+    blocking: boolean,
+  ): Promise<"removed" | "kept" | "busy"> {
+    const left = leftOfMove(readSession(place.file, place.id));
+    if (left && !(await this.#finishMove(...left, blocking))) return "busy";
+    const outcome = await this.#withFiles([place], blocking, ([session]) => {
+      const { found } = session;
+      if (typeof found === "object") {
+        const { gone, expires, pending } = found.current.meta;
+        if (gone === undefined && (pending || !isDue(found.touched, expires))) return "kept"; // changed since we looked
+        this.#end(session);
+        return gone === undefined ? "removed" : "kept";
+      }
+      this.#end(session);
+      return "kept";
+    });
+    return outcome ?? "busy";
+  }
+
+  /** Ends a move that somebody has begun and did not live to finish. Whether it had the locks. */
+  async #finishMove(oldId: string, id: string, blocking: boolean): Promise<boolean> {
+    const places = [this.#place(oldId), this.#place(id)] as const;
+    const finished = await this.#withFiles(places, blocking, ([from, to]) => {
+      finishMove(oldId, from, id, to);
+      return true;
+    });
+    return finished === true;
+  }
+
+  /**
+   * Reads without a lock. What seems damaged is looked at again, and under the lock before it is
+   * believed.
+   */
+  async #read(id: string, file: string, blocking: boolean): Promise<Snapshot | undefined> {
+    for (let look = 0; ; look++) {
+      const found = readSession(file, id, this.#cache);
+      if (found !== "damaged") return found;
+      // Both slots were being written while we read: two writers in the time of one read. Or it is
+      // damage.
+      const isLast = look === secondLooks;
+      const place = { id, file };
+      const known = await this.#withFiles([place], blocking && isLast, ([session]) => {
+        session.examine();
+        if (session.found === "damaged") session.setAside();
+        return { found: session.found === "damaged" ? undefined : session.found };
+      });
+      if (known) return known.found;
+      if (isLast) throw lockTimeout(lockFile(file), secondLooks / 1000);
+      await sleep(1);
+    }
+  }
+
+  async #lock(file: string, blocking: boolean, deadline: number): Promise<Lock | undefined> {
+    let lock: Lock | undefined;
+    try {
+      lock = await waitForLock(file, this.#wait(blocking, deadline));
+      assertSameDirectory(this.fileDir);
+      return lock;
+    } catch (error) {
+      if (lock) releaseUnheard(lock);
+      throw placeFailed("lock", file, error);
+    }
+  }
+
+  #turn(file: string, deadline: number): Promise<void> {
+    const late = (): Error => lockTimeout(lockFile(file), this.#lockTimeout);
+    return waitForTurn(file, deadline - performance.now(), late);
+  }
+
+  #wait(blocking: boolean, deadline: number): WaitOptions {
+    return { blocking, deadline, lockTimeout: this.#lockTimeout, staleMs: this.#staleMs };
+  }
+
+  #deadline(): number {
+    return performance.now() + 1000 * this.#lockTimeout;
+  }
+
+  /** What `promise` gives, with these locks kept fresh meanwhile. */
+  async #keepFresh<T>(files: Iterable<LockedFile>, promise: Promise<T>): Promise<T> {
+    const heartbeat = this.#heartbeat(() => {
+      for (const file of files) file.refresh();
+    });
+    try {
+      return await promise;
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  #heartbeat(beat: () => void): NodeJS.Timeout {
+    let isWarned = false;
+    const timer = setInterval(() => {
+      try {
+        beat();
+      } catch (error) {
+        // Nobody waits for this; whoever holds the lock finds out whether it is still theirs when
+        // they write. The next beat may do.
+        if (isWarned) return;
+        isWarned = true;
+        warn(`Cannot keep a session lock fresh: ${String(error)}`, "FILESESSION_HEARTBEAT");
+      }
+    }, this.#staleMs / signsOfLifePerLimit);
+    return timer.unref();
+  }
+}
+
+interface Place {
+  id: string;
+  file: string;
+}
+
+/** How locks are taken. */
+interface Taking {
+  /** The moment to give up, in milliseconds of `performance.now()`. */
+  deadline?: number;
+  /** Whether others who are called at the same moment are waited for. */
+  gathers?: boolean;
+}
+
+interface HeldLock {
+  lock: Lock;
+  heartbeat: NodeJS.Timeout;
+}
+
+function inLockOrder(places: readonly Place[]): readonly Place[] {
+  return places.length === 1 ? places : places.toSorted((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+function isPast(expires: number | undefined): boolean {
+  return expires !== undefined && expires <= Date.now();
+}
