@@ -31,16 +31,19 @@ export function writeAll(fd: number, bytes: Buffer, position: number): void {
   }
 }
 
-/** The first `size` bytes, or as many as there are. */
-export function readAll(fd: number, size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
+/** The first `size` bytes, or as many as there are; in `bytes`, which has room for them. */
+export function readAll(
+  fd: number,
+  size: number,
+  bytes: Buffer = Buffer.allocUnsafe(size),
+): Buffer {
   let done = 0;
   while (done < size) {
     const count = readSync(fd, bytes, done, size - done, done);
     if (count === 0) break;
     done += count;
   }
-  return bytes.subarray(0, done);
+  return done === bytes.length ? bytes : bytes.subarray(0, done);
 }
 
 /** Closes a descriptor while an error is on its way to the caller. */

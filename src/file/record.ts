@@ -28,6 +28,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Encoding, Pickled } from "../core/pickle.ts";
+import { Scratch } from "./scratch.ts";
 
 /** What a record says of its session. */
 export interface Meta {
@@ -63,7 +64,7 @@ export interface Contents {
   mark: string;
   current: Version;
   /** The version before, where `current` is pending and replaces it. */
-  before?: Version;
+  before?: Version | undefined;
   /** The slot that `current` is not in. */
   spare: 0 | 1;
 }
@@ -81,6 +82,7 @@ export const markOffset = 23;
 export const titleBytes = 56;
 
 const headBytes = 40; // crc32 8, sequence 10, meta 5, data 8, encoding 4, and a space after each
+const crcBytes = 9; // what the checksum is of begins here
 const space = 0x20;
 const newline = 0x0a;
 const blockBytes = 4096;
@@ -94,8 +96,7 @@ export const maxRecordBytes: number = titleBytes + 2 * maxCapacity + 1;
  * still needs it. They have an eighth of their size to grow.
  */
 export function layOut(versions: [Version] | [Version, Version], mark: string = unmarked): Buffer {
-  const lines = versions.map(lineOf);
-  const wanted = Math.max(...lines.map(({ bytes }) => bytes));
+  const wanted = Math.max(...versions.map(bytesOf));
   if (wanted > maxCapacity) throw new RangeError(`${wanted} bytes are more than a slot can have`);
   const fileBytes = titleBytes + 2 * (wanted + (wanted >> 3));
   // Whole blocks: what the file system allots anyway is room to grow without a new file.
@@ -106,23 +107,25 @@ export function layOut(versions: [Version] | [Version, Version], mark: string = 
   const end = slotOffset(2, capacity);
   const hasTtl = versions.at(-1)?.meta.expires !== undefined;
   const bytes = Buffer.alloc(end + (hasTtl ? 1 : 0), space);
-  bytes.write(`${title(capacity)}${mark}\n`, "latin1");
-  lines.forEach((line, slot) => {
+  bytes.write(`${title}${digits(capacity, 8)} ${mark}\n`, "latin1");
+  versions.forEach((version, slot) => {
     const offset = titleBytes + slot * capacity;
-    fillSlot(bytes.subarray(offset, offset + capacity), line);
+    fillSlot(bytes.subarray(offset, offset + capacity), version);
   });
   bytes.fill(newline, end - 1);
   return bytes;
 }
 
-/** The bytes of one slot that holds `version`, or `undefined` when it does not fit. */
+/**
+ * The bytes of one slot that holds `version`, or `undefined` when it does not fit. They are good
+ * until the next call.
+ */
 export function slotWith(version: Version, capacity: number): Buffer | undefined {
-  const line = lineOf(version);
-  if (line.bytes > capacity) return undefined;
-  const slot = Buffer.alloc(capacity, space);
-  fillSlot(slot, line);
-  return slot;
+  const slot = slots.take(capacity);
+  return fillSlot(slot, version) ? slot : undefined;
 }
+
+const slots = new Scratch();
 
 /** Where slot 0 or 1 begins in the file; for 2, where the file ends. */
 export function slotOffset(slot: 0 | 1 | 2, capacity: number): number {
@@ -149,18 +152,20 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
   if (mark === undefined) return "damaged";
   const first = parseSlot(bytes.subarray(slotOffset(0, capacity), slotOffset(1, capacity)));
   const second = parseSlot(bytes.subarray(slotOffset(1, capacity), slotOffset(2, capacity)));
-  const spare = isVersion(second) && !(isVersion(first) && first.seq > second.seq) ? 0 : 1;
-  const [current, other] = spare === 1 ? [first, second] : [second, first];
-  if (!isVersion(current) || !isBeside(current, other)) return "damaged";
-  const isNeeded = current.meta.pending?.replaces !== undefined && isVersion(other);
-  return {
-    capacity,
-    hasTtl: sizeSaysTtl(bytes.length),
-    mark,
-    current,
-    ...(isNeeded && { before: other }),
-    spare,
-  };
+  const spare = isWhole(second) && !(isWhole(first) && first.seq > second.seq) ? 0 : 1;
+  const current = spare === 1 ? first : second;
+  const other = spare === 1 ? second : first;
+  if (!isWhole(current) || !isBeside(current, other)) return "damaged";
+  const meta = parseMeta(current.metaText);
+  if (meta === undefined) return "damaged";
+  let before: Version | undefined;
+  if (isWhole(other)) {
+    const otherMeta = other.metaText === current.metaText ? meta : parseMeta(other.metaText);
+    if (otherMeta?.id !== meta.id) return "damaged";
+    if (meta.pending?.replaces !== undefined) before = versionIn(other, otherMeta);
+  }
+  const hasTtl = sizeSaysTtl(bytes.length);
+  return { capacity, hasTtl, mark, current: versionIn(current, meta), before, spare };
 }
 
 /**
@@ -168,24 +173,60 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
  * `undefined` when it is no record file.
  */
 export function markIn(bytes: Buffer, fileBytes: number = bytes.length): string | undefined {
-  const line = bytes.toString("latin1", 0, titleBytes);
-  const isTitle = line.startsWith(title(capacityOf(fileBytes))) && line.endsWith("\n");
-  return isTitle ? line.slice(markOffset, -1) : undefined;
+  const isTitle =
+    bytes.toString("latin1", 0, title.length) === title &&
+    numberAt(bytes, title.length, 8) === capacityOf(fileBytes) &&
+    bytes[markOffset - 1] === space &&
+    bytes[titleBytes - 1] === newline;
+  return isTitle ? bytes.toString("latin1", markOffset, titleBytes - 1) : undefined;
 }
 
-/** Whether a writer leaves `other` beside the version that is the session. */
-function isBeside(current: Version, other: Slot): boolean {
+/** Whether a writer leaves `other` beside the version that is the session. Its id is looked at later. */
+function isBeside(current: WholeSlot, other: Slot): boolean {
   if (other === "blank") return current.seq === 1;
   if (other === "damaged") return false;
-  if (isVersion(other)) return other.seq === current.seq - 1 && other.meta.id === current.meta.id;
+  if (isWhole(other)) return other.seq === current.seq - 1;
   const { cutOff, over } = other;
   return cutOff === current.seq + 1 && over === current.seq - 1;
 }
 
-function title(capacity: number): string {
-  return `filesession 1 ${digits(capacity, 8)} `;
+const title = "filesession 1 ";
+
+/**
+ * What is in a slot: a version; or the write of number `cutOff` that was cut off, `over` what was
+ * there before, 0 for nothing.
+ */
+type Slot = WholeSlot | { cutOff: number; over: number } | "blank" | "damaged";
+
+/** A version whose checksum is right. Its data is text only when somebody needs it. */
+interface WholeSlot {
+  slot: Buffer;
+  seq: number;
+  metaText: string;
+  encoding: Encoding;
+  dataStart: number;
+  dataEnd: number;
 }
 
+function isWhole(slot: Slot): slot is WholeSlot {
+  return typeof slot === "object" && "seq" in slot;
+}
+
+function parseSlot(slot: Buffer): Slot {
+  const head = parseHead(slot, 0);
+  const tailStart = slot.length - headBytes;
+  if (head && crcWithHead(slot, head) === head.crc) return wholeSlot(slot, head);
+  const tail = parseHead(slot, tailStart);
+  if (tail && crcWithTail(slot, tail) === tail.crc) return wholeSlot(slot, tail);
+  // Cut off in the first words, or not even begun.
+  if (isBlank(slot.subarray(headBytes))) return "blank";
+  if (head === undefined) return "damaged";
+  if (tail) return { cutOff: head.seq, over: tail.seq };
+  // Over nothing: then there is nothing where the version would have ended.
+  return isBlank(slot.subarray(dataEnd(head))) ? { cutOff: head.seq, over: 0 } : "damaged";
+}
+
+/** The five words of a version. */
 interface Head {
   crc: number;
   seq: number;
@@ -194,86 +235,107 @@ interface Head {
   encoding: Encoding;
 }
 
-const headPattern = /^([0-9a-f]{8}) (\d{10}) (\d{5}) (\d{8}) (json|rich)[ \n]$/;
-
+/** By the bytes: with an expression it costs six times as much. */
 function parseHead(bytes: Buffer, offset: number): Head | undefined {
-  const match = headPattern.exec(bytes.toString("latin1", offset, offset + headBytes));
-  if (!match) return undefined;
-  return {
-    crc: Number.parseInt(match[1] ?? "", 16),
-    seq: Number(match[2]),
-    metaBytes: Number(match[3]),
-    dataBytes: Number(match[4]),
-    encoding: match[5] as Encoding,
-  };
+  const crc = numberAt(bytes, offset, 8, 16);
+  const seq = numberAt(bytes, offset + 9, 10);
+  const metaBytes = numberAt(bytes, offset + 20, 5);
+  const dataBytes = numberAt(bytes, offset + 26, 8);
+  const encoding = encodingAt(bytes, offset + 35);
+  const isHead =
+    encoding !== undefined &&
+    !Number.isNaN(crc + seq + metaBytes + dataBytes) &&
+    bytes[offset + 8] === space &&
+    bytes[offset + 19] === space &&
+    bytes[offset + 25] === space &&
+    bytes[offset + 34] === space &&
+    (bytes[offset + 39] === space || bytes[offset + 39] === newline);
+  return isHead ? { crc, seq, metaBytes, dataBytes, encoding } : undefined;
 }
 
-/**
- * What is in a slot: a version; or the write of number `cutOff` that was cut off, `over` what was
- * there before, 0 for nothing.
- */
-type Slot = Version | { cutOff: number; over: number } | "blank" | "damaged";
-
-function isVersion(slot: Slot): slot is Version {
-  return typeof slot === "object" && "seq" in slot;
-}
-
-function parseSlot(slot: Buffer): Slot {
-  const head = parseHead(slot, 0);
-  const end = slot.length - headBytes;
-  if (head && matches(slot, head, slot.subarray(9, headBytes))) return versionIn(slot, head);
-  const tail = parseHead(slot, end);
-  if (tail) {
-    const words = Buffer.from(slot.subarray(end + 9));
-    words[words.length - 1] = space;
-    if (matches(slot, tail, words)) return versionIn(slot, tail);
+/** The number that these digits, in lower case, say; NaN when one of them is none. */
+function numberAt(bytes: Buffer, offset: number, width: number, base: 10 | 16 = 10): number {
+  let value = 0;
+  for (let index = offset; index < offset + width; index++) {
+    const digit = digitOf(bytes[index] ?? 0);
+    if (digit >= base) return Number.NaN;
+    value = value * base + digit;
   }
-  // Cut off in the first words, or not even begun.
-  if (isBlank(slot.subarray(headBytes))) return "blank";
-  if (head === undefined) return "damaged";
-  if (tail) return { cutOff: head.seq, over: tail.seq };
-  // Over nothing: then there is nothing where the version would have ended.
-  const rest = slot.subarray(headBytes + head.metaBytes + 1 + head.dataBytes);
-  return isBlank(rest) ? { cutOff: head.seq, over: 0 } : "damaged";
+  return value;
 }
 
-function matches(slot: Buffer, head: Head, words: Buffer): boolean {
-  const end = headBytes + head.metaBytes + 1 + head.dataBytes;
-  if (end > slot.length - headBytes) return false;
-  return crc32(slot.subarray(headBytes, end), crc32(words)) === head.crc;
+const noDigit = 99;
+
+function digitOf(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x66 ? code - 0x61 + 10 : noDigit;
 }
 
-function versionIn(slot: Buffer, head: Head): Version | "damaged" {
-  const metaEnd = headBytes + head.metaBytes;
-  const meta = parseMeta(slot.toString("utf8", headBytes, metaEnd));
-  if (meta === undefined) return "damaged";
-  const text = slot.toString("utf8", metaEnd + 1, metaEnd + 1 + head.dataBytes);
-  return { seq: head.seq, meta, encoding: head.encoding, text };
+function encodingAt(bytes: Buffer, offset: number): Encoding | undefined {
+  if (isAt(bytes, offset, jsonWord)) return "json";
+  return isAt(bytes, offset, richWord) ? "rich" : undefined;
+}
+
+const jsonWord = Buffer.from("json");
+const richWord = Buffer.from("rich");
+
+function isAt(bytes: Buffer, offset: number, word: Buffer): boolean {
+  for (let index = 0; index < word.length; index++)
+    if (bytes[offset + index] !== word[index]) return false;
+  return true;
+}
+
+function dataEnd({ metaBytes, dataBytes }: Head): number {
+  return headBytes + metaBytes + 1 + dataBytes;
+}
+
+/** The checksum of the words and the version, `undefined` when it would not end in the slot. */
+function crcWithHead(slot: Buffer, head: Head): number | undefined {
+  const end = dataEnd(head);
+  return end > slot.length - headBytes ? undefined : crc32(slot.subarray(crcBytes, end));
+}
+
+/** The same with the words at the other end, which are followed by a newline there. */
+function crcWithTail(slot: Buffer, tail: Head): number | undefined {
+  const end = dataEnd(tail);
+  const tailStart = slot.length - headBytes;
+  if (end > tailStart) return undefined;
+  const words = Buffer.from(slot.subarray(tailStart + crcBytes));
+  words[words.length - 1] = space;
+  return crc32(slot.subarray(headBytes, end), crc32(words));
+}
+
+function wholeSlot(slot: Buffer, head: Head): WholeSlot {
+  const { seq, metaBytes, encoding } = head;
+  const metaEnd = headBytes + metaBytes;
+  const metaText = slot.toString("utf8", headBytes, metaEnd);
+  return { slot, seq, metaText, encoding, dataStart: metaEnd + 1, dataEnd: dataEnd(head) };
+}
+
+function versionIn({ slot, seq, encoding, dataStart, dataEnd }: WholeSlot, meta: Meta): Version {
+  return { seq, meta, encoding, text: slot.toString("utf8", dataStart, dataEnd) };
 }
 
 function parseMeta(text: string): Meta | undefined {
   // The checksum has been right, so this is what somebody wrote; a checksum is no secret, so it may
   // not be us.
-  let meta: unknown;
+  let parsed: unknown;
   try {
-    meta = JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (typeof meta !== "object" || meta === null) return undefined;
-  const { id, ip, time, expires, cookieName, gone, to, pending } = meta as Partial<Meta>;
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const { id, ip, time, expires, cookieName, gone, to, pending } = parsed as Partial<Meta>;
   if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
     return undefined;
-  return {
-    id,
-    ip,
-    time,
-    ...(typeof expires === "number" && { expires }),
-    ...(typeof cookieName === "string" && { cookieName }),
-    ...(typeof gone === "string" && { gone }),
-    ...(typeof to === "string" && { to }),
-    ...(isPending(pending) && { pending }),
-  };
+  const meta: Meta = { id, ip, time };
+  if (typeof expires === "number") meta.expires = expires;
+  if (typeof cookieName === "string") meta.cookieName = cookieName;
+  if (typeof gone === "string") meta.gone = gone;
+  if (typeof to === "string") meta.to = to;
+  if (isPending(pending)) meta.pending = pending;
+  return meta;
 }
 
 function isPending(pending: unknown): pending is NonNullable<Meta["pending"]> {
@@ -293,31 +355,34 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.compare(bytes, 1, last, 0, last - 1) === 0; // each byte is as the one before
 }
 
-/** A version as it stands in a slot, with the space that it takes. */
-interface Line {
-  words: string;
-  text: string;
-  bytes: number;
+/** How large a slot must be for this version. */
+function bytesOf({ meta, text }: Version): number {
+  const metaBytes = Buffer.byteLength(JSON.stringify(meta));
+  return headBytes + metaBytes + 1 + Buffer.byteLength(text) + headBytes;
 }
 
-function lineOf({ seq, meta, encoding, text }: Version): Line {
+/**
+ * Makes these bytes a slot that holds `version`, whatever is in them. Whether it fits: that is seen
+ * from where it ends, since to count the bytes of a text costs three times as much as to write it.
+ */
+function fillSlot(slot: Buffer, { seq, meta, encoding, text }: Version): boolean {
+  const tailStart = slot.length - headBytes;
   const metaText = JSON.stringify(meta);
-  const metaBytes = Buffer.byteLength(metaText);
-  const dataBytes = Buffer.byteLength(text);
-  return {
-    words: `${digits(seq, 10)} ${digits(metaBytes, 5)} ${digits(dataBytes, 8)} ${encoding} `,
-    text: `${metaText} ${text}`,
-    bytes: headBytes + metaBytes + 1 + dataBytes + headBytes,
-  };
-}
-
-function fillSlot(slot: Buffer, { words, text }: Line): void {
-  slot.write(words, 9, "latin1");
-  const end = headBytes + slot.write(text, headBytes);
-  const crc = crc32(slot.subarray(9, end));
-  slot.write(crc.toString(16).padStart(8, "0"), 0, "latin1");
-  slot.copy(slot, slot.length - headBytes, 0, headBytes - 1);
+  if (headBytes + metaText.length + 1 + text.length > tailStart) return false;
+  const metaEnd = headBytes + slot.write(metaText, headBytes);
+  if (metaEnd >= tailStart) return false;
+  slot[metaEnd] = space;
+  // What is cut short here does end beyond `tailStart`: more than one character fits behind it.
+  const end = metaEnd + 1 + slot.write(text, metaEnd + 1);
+  if (end > tailStart) return false;
+  const sizes = `${digits(metaEnd - headBytes, 5)} ${digits(end - metaEnd - 1, 8)}`;
+  slot.write(`${digits(seq, 10)} ${sizes} ${encoding} `, crcBytes, "latin1");
+  const crc = crc32(slot.subarray(crcBytes, end));
+  slot.write(`${crc.toString(16).padStart(8, "0")} `, "latin1");
+  slot.fill(space, end, tailStart);
+  slot.copyWithin(tailStart, 0, headBytes - 1);
   slot[slot.length - 1] = newline;
+  return true;
 }
 
 function digits(value: number, width: number): string {
