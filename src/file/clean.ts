@@ -2,11 +2,11 @@
 // touched.
 
 import { type Stats, lstatSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { placeFailed, SessionError } from "../core/error.ts";
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
 import { tokenIn } from "./holder.ts";
-import { isTrusted } from "./directory.ts";
+import { isTrusted, isTrustedFile } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
 import { sizeSaysTtl } from "./record.ts";
@@ -86,7 +86,7 @@ export async function cleanDirectory(
 /** What becomes of one session; `undefined` when it is gone. */
 async function visit(path: string, id: string, cleaning: Cleaning): Promise<Outcome | undefined> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined || !isTrusted(stats.uid, dirname(path))) return undefined;
+  if (stats === undefined || !isTrustedFile(stats.uid, path)) return undefined;
   return isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
 }
 

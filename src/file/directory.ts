@@ -119,9 +119,18 @@ export function assertSameDirectory(fileDir: string): Stats | undefined {
  * or that of the directory's owner, who can do there what they like anyway.
  */
 export function isTrusted(uid: number, fileDir: string): boolean {
+  return uid === opened.get(fileDir)?.owner || uid === 0 || isOurs(uid);
+}
+
+/** The same of a file, which costs less: most are our own. */
+export function isTrustedFile(uid: number, file: string): boolean {
+  return isOurs(uid) || isTrusted(uid, dirname(file));
+}
+
+function isOurs(uid: number): boolean {
   const ours = process.geteuid?.();
   // Windows has no such users: there the directory's access list decides.
-  return ours === undefined || uid === ours || uid === 0 || uid === opened.get(fileDir)?.owner;
+  return ours === undefined || uid === ours;
 }
 
 /** Makes the directory, and those above it, unless it is there. Throws `ERR_SESSION_DIR`. */

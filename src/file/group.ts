@@ -11,10 +11,9 @@ import { isPromise, type MaybePromise } from "../core/promise.ts";
 import type { Durability } from "./publish.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
-import { copiesOf, type Snapshot } from "./snapshot.ts";
+import { Found } from "./snapshot.ts";
 
-/** A session as the next one who changes it finds it. */
-export type Found = Pick<Snapshot, "current" | "touched" | "data">;
+export type { Found };
 
 /** What is to be written, or has been. */
 export interface Written {
@@ -185,6 +184,6 @@ function write(session: LockedFile, { meta, pickled, touched }: Written): void {
 }
 
 function foundAfter({ meta, pickled, touched }: Written): Found {
-  const current = { seq: 0, meta, ...pickled }; // its number it gets when it is written
-  return { current, touched, data: copiesOf(current).data };
+  const { encoding, text } = pickled;
+  return new Found({ seq: 0, meta, encoding, text }, touched); // its number it gets when it is written
 }

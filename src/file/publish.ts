@@ -20,7 +20,7 @@ import {
 import { dirname } from "node:path";
 import { errno, lockLost, notOurs } from "../core/error.ts";
 import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
-import { isTrusted } from "./directory.ts";
+import { isTrustedFile } from "./directory.ts";
 import {
   createFile,
   isMine,
@@ -96,7 +96,7 @@ export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" 
   if (fd === undefined) return;
   closeAfter(fd, () => {
     const { uid, size, mtimeMs, nlink } = fstatSync(fd);
-    if (!isTrusted(uid, dirname(lock.file))) throw notOurs(lock.file, uid);
+    if (!isTrustedFile(uid, lock.file)) throw notOurs(lock.file, uid);
     const mark = markIn(readAll(fd, titleBytes), size);
     if (!isMine(lock)) throw lockLost(lockFile(lock.file)); // before we revoke what is not ours to
     if (mark !== undefined) {

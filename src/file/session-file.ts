@@ -36,7 +36,7 @@ import {
   type Version,
   wary,
 } from "./record.ts";
-import { copiesOf, examined, openSession, readOpen, type Snapshot } from "./snapshot.ts";
+import { examined, openSession, readOpen, Snapshot } from "./snapshot.ts";
 
 /** A session's file, open under its lock. */
 export class LockedFile {
@@ -65,8 +65,8 @@ export class LockedFile {
       // moves the session off this inode.
       if (!isMine(lock)) throw lockLost(lockFile(lock.file));
       if (this.#fd !== undefined) this.#found = readOpen(this.#fd, this.file, id);
-      if (isRecord(this.#found) && this.#found.isLinked) this.#part(id);
-      if (isRecord(this.#found) && this.#found.mark !== unmarked) this.#enterWarily(id);
+      if (isRecord(this.#found) && this.#found.layout.isLinked) this.#part(id);
+      if (isRecord(this.#found) && this.#found.layout.mark !== unmarked) this.#enterWarily(id);
       this.#ageIfEnded();
     } catch (error) {
       this.abandon();
@@ -88,11 +88,10 @@ export class LockedFile {
    * Makes this the session. In place where that is safe and it fits, which costs a tenth of a new
    * file.
    */
-  write(meta: Meta, { encoding, text }: Pickled, touched: number): void {
+  write(meta: Meta, pickled: Pickled, touched: number): void {
     try {
       if (this.#found === "damaged") this.setAside();
-      const version = { meta, encoding, text };
-      if (!this.#writeInPlace(version, touched)) this.#writeAnew(version, touched);
+      if (!this.#writeInPlace(meta, pickled, touched)) this.#writeAnew(meta, pickled, touched);
       this.#wrote = true;
     } catch (error) {
       throw placeFailed("store", this.file, error);
@@ -203,7 +202,7 @@ export class LockedFile {
   #enterWarily(id: string): void {
     const found = this.#found;
     if (this.#fd === undefined || !isRecord(found)) return;
-    if (found.mark !== wary) this.#goOnInCopy("marked");
+    if (found.layout.mark !== wary) this.#goOnInCopy("marked");
     this.#isWary = true;
     this.#mark(this.#fd);
     this.confirm();
@@ -232,56 +231,38 @@ export class LockedFile {
   }
 
   /** Overwrites the slot that nobody reads. Whether that could be done. */
-  #writeInPlace(next: Omit<Version, "seq">, touched: number): boolean {
+  #writeInPlace(meta: Meta, { encoding, text }: Pickled, touched: number): boolean {
     const found = this.#found;
     if (this.#durability !== "process") return false; // old or new for every process, but not after a power cut
     if (this.#fd === undefined || found === undefined || found === "damaged") return false;
     // Whoever buried the session may be about to remove this very inode.
     if (found.current.meta.gone !== undefined) return false;
-    if (found.hasTtl !== (next.meta.expires !== undefined)) return false;
-    const version: Version = { seq: found.current.seq + 1, ...next };
-    const slot = slotWith(version, found.capacity);
+    const { layout, spare } = found;
+    if (layout.hasTtl !== (meta.expires !== undefined)) return false;
+    const version: Version = { seq: found.current.seq + 1, meta, encoding, text };
+    const slot = slotWith(version, layout.capacity);
     if (slot === undefined) return false;
-    writeAll(this.#fd, slot, slotOffset(found.spare, found.capacity));
+    writeAll(this.#fd, slot, slotOffset(spare, layout.capacity));
     setTouched(this.#fd, touched);
-    const { before: _, ...rest } = found;
-    const spare = found.spare === 0 ? 1 : 0;
-    this.#found = {
-      ...rest,
-      ...copiesOf(version),
-      ...keptBy(next.meta, found),
-      current: version,
-      spare,
-      touched,
-    };
+    const next = spare === 0 ? 1 : 0;
+    this.#found = new Snapshot(version, touched, layout, next, keptBy(meta, found));
     return true;
   }
 
-  #writeAnew({ meta, encoding, text }: Omit<Version, "seq">, touched: number): void {
+  #writeAnew(meta: Meta, { encoding, text }: Pickled, touched: number): void {
     if (this.#fd !== undefined && !this.#isMarked) this.#mark(this.#fd);
     const mark = this.#isWary ? this.#lock.token : unmarked;
-    const kept = isRecord(this.#found) ? keptBy(meta, this.#found) : {};
-    const current: Version = { seq: kept.before ? 2 : 1, meta, encoding, text };
-    const bytes = layOut(
-      kept.before ? [{ ...kept.before.current, seq: 1 }, current] : [current],
-      mark,
-    );
+    const kept = isRecord(this.#found) ? keptBy(meta, this.#found) : undefined;
+    const current: Version = { seq: kept ? 2 : 1, meta, encoding, text };
+    const bytes = layOut(kept ? [{ ...kept.current, seq: 1 }, current] : [current], mark);
     const place = this.#fd === undefined ? "new" : "over";
     const fd = publish(this.#lock, bytes, touched, this.#durability, place);
     const replaced = this.#fd;
     this.#fd = fd;
     this.#isMarked = this.#isWary;
-    this.#found = {
-      capacity: capacityOf(bytes.length),
-      hasTtl: sizeSaysTtl(bytes.length),
-      mark,
-      current,
-      spare: kept.before ? 0 : 1,
-      touched,
-      isLinked: false,
-      ...copiesOf(current),
-      ...kept,
-    };
+    const capacity = capacityOf(bytes.length);
+    const layout = { capacity, hasTtl: sizeSaysTtl(bytes.length), mark, isLinked: false };
+    this.#found = new Snapshot(current, touched, layout, kept ? 0 : 1, kept);
     if (replaced !== undefined) closeSync(replaced);
   }
 
@@ -295,9 +276,10 @@ export class LockedFile {
       encoding: "json",
       text: "null",
     };
-    const slot = slotWith(tombstone, found.capacity);
-    if (slot === undefined) throw new RangeError(`a slot of ${found.capacity} bytes is too small`);
-    writeAll(fd, slot, slotOffset(found.spare, found.capacity));
+    const { capacity } = found.layout;
+    const slot = slotWith(tombstone, capacity);
+    if (slot === undefined) throw new RangeError(`a slot of ${capacity} bytes is too small`);
+    writeAll(fd, slot, slotOffset(found.spare, capacity));
     setTouched(fd, 0); // should we die here, every `clean` looks at it
     if (this.#durability !== "process") fsyncSync(fd);
   }
@@ -343,8 +325,8 @@ function isRecord(found: Snapshot | "damaged" | undefined): found is Snapshot {
 }
 
 /** What a write must leave in the other slot. */
-function keptBy({ pending }: Meta, found: Snapshot): { before?: Snapshot } {
-  return pending?.replaces === undefined ? {} : { before: found };
+function keptBy({ pending }: Meta, found: Snapshot): Snapshot | undefined {
+  return pending?.replaces === undefined ? undefined : found;
 }
 
 /** Gives a file that was moved away its name again, unless the name has been taken. */

@@ -6,24 +6,67 @@ import { errno, notAFile, notOurs, placeFailed } from "../core/error.ts";
 import { unpickle, unpickleAgain } from "../core/pickle.ts";
 import type { ReadCache } from "./cache.ts";
 import { closeAfter, readAll } from "./descriptor.ts";
-import { confirmDirectory, isTrusted } from "./directory.ts";
+import { confirmDirectory, isTrustedFile } from "./directory.ts";
 import { setTouched } from "./publish.ts";
-import { type Contents, maxRecordBytes, parseRecord, type Version } from "./record.ts";
+import { type Contents, maxRecordBytes, type Meta, parseRecord, type Version } from "./record.ts";
+import { Scratch } from "./scratch.ts";
 
-/** A session file at one moment. */
-export interface Snapshot extends Omit<Contents, "before"> {
-  /**
-   * When the session was last stored or touched, in milliseconds since the epoch: the file's mtime.
-   */
-  touched: number;
+/** A session as it is found: by who reads it, and by the next one who changes it. */
+export class Found {
+  readonly current: Version;
+  /** When it was last stored or touched, in milliseconds since the epoch: the file's mtime. */
+  readonly touched: number;
+  #isSound = false;
+  #first: { data: unknown } | undefined;
+
+  constructor(current: Version, touched: number) {
+    this.current = current;
+    this.touched = touched;
+  }
+
+  /** What was stored, a copy for every caller. Throws for text that is none of ours. */
+  data(): unknown {
+    this.examine();
+    const first = this.#first;
+    if (first === undefined) return unpickleAgain(this.current.encoding, this.current.text);
+    this.#first = undefined;
+    return first.data;
+  }
+
+  /** Throws when `data` would. */
+  examine(): void {
+    if (this.#isSound) return;
+    this.#first = { data: unpickle(this.current.encoding, this.current.text) };
+    this.#isSound = true;
+  }
+}
+
+/** What stays as it is when a session's file is written in place. */
+export interface Layout extends Pick<Contents, "capacity" | "hasTtl" | "mark"> {
   /** Whether the file has another name: it is being put back, or somebody has linked it. */
   isLinked: boolean;
+}
+
+/** A session file at one moment. */
+export class Snapshot extends Found {
+  readonly layout: Layout;
+  /** The slot that `current` is not in. */
+  readonly spare: 0 | 1;
   /** The session that is here until the one that is being moved to its place has arrived. */
-  before?: Snapshot;
-  /** What was stored, a copy for every caller. Throws for text that is none of ours. */
-  data: () => unknown;
-  /** Throws when `data` would. */
-  examine: () => void;
+  readonly before: Snapshot | undefined;
+
+  constructor(
+    current: Version,
+    touched: number,
+    layout: Layout,
+    spare: 0 | 1,
+    before: Snapshot | undefined,
+  ) {
+    super(current, touched);
+    this.layout = layout;
+    this.spare = spare;
+    this.before = before;
+  }
 }
 
 /** The whole session in `file`, without a lock; `undefined` when there is no file. */
@@ -77,7 +120,7 @@ export function touchSession(
       const found = examined(readOpen(fd, file, id));
       if (found === "damaged") return found;
       if (!isLive(found)) return false;
-      if (found.isLinked) return "linked";
+      if (found.layout.isLinked) return "linked";
       setTouched(fd, now);
       return true;
     });
@@ -86,12 +129,13 @@ export function touchSession(
   }
 }
 
+// Neither a planted link is followed nor a planted FIFO waited for.
+const asPlainFile = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** A descriptor of a session's file; `undefined` when there is none. */
 export function openSession(file: string, access: number): number | undefined {
-  // Neither a planted link is followed nor a planted FIFO waited for.
-  const { O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
-    return openSync(file, access | O_NOFOLLOW | O_NONBLOCK);
+    return openSync(file, access | asPlainFile);
   } catch (error) {
     if (errno(error) === "ENOENT") {
       // A vanished disk logs nobody out.
@@ -116,7 +160,7 @@ export function readOpen(fd: number, file: string, id: string): Snapshot | "dama
 function statOpen(fd: number, file: string): Stats {
   const stats = fstatSync(fd);
   if (!stats.isFile()) throw notAFile(file);
-  if (!isTrusted(stats.uid, dirname(file))) throw notOurs(file, stats.uid);
+  if (!isTrustedFile(stats.uid, file)) throw notOurs(file, stats.uid);
   return stats;
 }
 
@@ -142,38 +186,17 @@ export function examined(found: Snapshot | "damaged"): Snapshot | "damaged" {
   }
 }
 
-/** Copies of what a version holds, each made when it is asked for. */
-export function copiesOf({ encoding, text }: Version): Pick<Snapshot, "data" | "examine"> {
-  let ready: { data: unknown } | undefined;
-  let isSound = false;
-  const examine = (): void => {
-    if (isSound) return;
-    ready = { data: unpickle(encoding, text) };
-    isSound = true;
-  };
-  const data = (): unknown => {
-    examine();
-    if (ready === undefined) return unpickleAgain(encoding, text);
-    const { data: first } = ready;
-    ready = undefined;
-    return first;
-  };
-  return { data, examine };
+function snapshotOf(contents: Contents, stats: Stats): Snapshot {
+  const { capacity, hasTtl, mark, current, before, spare } = contents;
+  const layout = { capacity, hasTtl, mark, isLinked: stats.nlink > 1 };
+  const at = touchedAt(stats);
+  const { touched = 0, replaces = 0 } = current.meta.pending ?? notPending;
+  // What is pending has the mtime 0, so that every `clean` looks at it.
+  const replaced = before && new Snapshot(before, Math.max(at, replaces), layout, spare, undefined);
+  return new Snapshot(current, Math.max(at, touched), layout, spare, replaced);
 }
 
-function snapshotOf({ before, ...contents }: Contents, stats: Stats): Snapshot {
-  const of = (current: Version, stored: number): Snapshot => ({
-    ...contents,
-    current,
-    // What is pending has the mtime 0, so that every `clean` looks at it.
-    touched: Math.max(touchedAt(stats), stored),
-    isLinked: stats.nlink > 1,
-    ...copiesOf(current),
-  });
-  const { touched = 0, replaces = 0 } = contents.current.meta.pending ?? {};
-  const found = of(contents.current, touched);
-  return before ? { ...found, before: of(before, replaces) } : found;
-}
+const notPending: Partial<NonNullable<Meta["pending"]>> = {};
 
 /** When a file was last stored or touched. */
 function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
@@ -187,11 +210,13 @@ function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
 function readContents(fd: number, size: number): Contents | "damaged" {
   if (size > maxRecordBytes) return "damaged"; // a gigabyte of zeros is not worth the memory
   for (let before: Buffer | undefined; ;) {
-    const bytes = readAll(fd, size);
+    const bytes = readAll(fd, size, records.take(size));
     // Nobody cuts a record short while it has its name: this is no damage, it is a failed read.
     if (bytes.length < size) throw new Error(`only ${bytes.length} of ${size} bytes could be read`);
     const contents = parseRecord(bytes);
     if (contents !== "damaged" || before?.equals(bytes)) return contents;
-    before = bytes;
+    before = Buffer.from(bytes);
   }
 }
+
+const records = new Scratch();

@@ -36,13 +36,13 @@ export const broken = {
   },
   "nobody leaves a mark": {
     file: "session-file.js",
-    from: "if (isRecord(this.#found) && this.#found.mark !== unmarked)",
+    from: "if (isRecord(this.#found) && this.#found.layout.mark !== unmarked)",
     to: "if (false)",
     scenario: "a late release, 2 updates",
   },
   "a mark is seen and not respected": {
     file: "session-file.js",
-    from: "if (found.mark !== wary)",
+    from: "if (found.layout.mark !== wary)",
     to: "if (false)",
     scenario: "a late release, 2 updates",
   },
