@@ -83,6 +83,7 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  type Stats,
   unlinkSync,
 } from "node:fs";
 import { randomUUID } from "node:crypto";
@@ -97,6 +98,8 @@ import { lockFile } from "./names.ts";
 export interface Lock {
   /** The session file it is for. */
   readonly file: string;
+  /** Its own name. */
+  readonly path: string;
   /**
    * Open as long as we believe that we hold it, so that its inode number cannot be given to another
    * file.
@@ -133,8 +136,8 @@ export function tryLock(file: string): Lock | undefined {
 
 function lockOn(file: string, path: string): Lock {
   const token = newToken();
-  const { fd, stats } = createFile(path);
-  const lock = { file, fd, inode: inodeOf(stats), token, isTaken: false, isSigned: false };
+  const { fd, inode } = createFile(path);
+  const lock: Lock = { file, path, fd, inode, token, isTaken: false, isSigned: false };
   try {
     sign(lock);
   } catch (error) {
@@ -150,14 +153,17 @@ function lockOn(file: string, path: string): Lock {
 /** Makes sure that the lock says whose it is, and by which token. */
 export function sign(lock: Lock): void {
   if (lock.isSigned) return;
-  writeAll(lock.fd, Buffer.from(storyOf(lock.token)), 0);
+  writeAll(lock.fd, Buffer.from(storyOf(lock.token), "latin1"), 0);
   lock.isSigned = true;
 }
 
 /** Whether the lock is still ours: the confirmation. */
 export function isMine(lock: Lock): boolean {
-  const found = statLock(lock.file);
-  return found !== undefined && inodeOf(found) === lock.inode;
+  try {
+    return inodeAt(lock.path) === lock.inode;
+  } catch (error) {
+    throw placeFailed("look at the lock of", lock.file, error);
+  }
 }
 
 /** The lock of `file` as it lies there, whoever made it; `undefined` when there is none. */
@@ -172,7 +178,7 @@ export function statLock(file: string): BigIntStats | undefined {
 /** Gives the lock back. Whether it was still ours, which is the confirmation after a write. */
 export function releaseLock(lock: Lock): boolean {
   try {
-    return closeAfter(lock.fd, () => isMine(lock) && unlinkIfThere(lockFile(lock.file)));
+    return closeAfter(lock.fd, () => isMine(lock) && unlinkIfThere(lock.path));
   } catch (error) {
     throw placeFailed("unlock", lock.file, error);
   }
@@ -209,17 +215,18 @@ export function isToken(text: string): boolean {
   return /^[0-9a-f]{32}$/.test(text);
 }
 
+const asNewFile = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW;
+
 /**
  * Makes a file that was not there. Mode 0600 whatever the umask. Throws the system's error,
  * `EEXIST` among them.
  */
-export function createFile(path: string): { fd: number; stats: BigIntStats } {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
-  const fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
+export function createFile(path: string): { fd: number; inode: string } {
+  const fd = openSync(path, asNewFile, 0o600);
   try {
-    const stats = fstatSync(fd, { bigint: true });
-    if ((stats.mode & 0o777n) !== 0o600n) fchmodSync(fd, 0o600);
-    return { fd, stats };
+    const stats = fstatSync(fd);
+    if ((stats.mode & 0o777) !== 0o600) fchmodSync(fd, 0o600);
+    return { fd, inode: inodeIn(stats) ?? inodeOf(fstatSync(fd, { bigint: true })) };
   } catch (error) {
     closeUnheard(fd);
     unlinkUnheard(path);
@@ -251,6 +258,27 @@ export function unlinkUnheard(path: string): void {
  * Which file this is, whatever its name. Only as long as somebody has it open: inode numbers are
  * used again.
  */
-export function inodeOf(stats: BigIntStats): string {
-  return `${stats.dev.toString(36)}-${stats.ino.toString(36)}`;
+export function inodeOf({ dev, ino }: Pick<BigIntStats | Stats, "dev" | "ino">): string {
+  return `${dev.toString(36)}-${ino.toString(36)}`;
+}
+
+/** Which file is at this name; `undefined` when there is none. */
+function inodeAt(path: string): string | undefined {
+  const stats = lstatSync(path, quietly);
+  if (stats === undefined) return undefined;
+  const inode = inodeIn(stats);
+  if (inode !== undefined) return inode;
+  const exact = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return exact && inodeOf(exact);
+}
+
+const quietly = { throwIfNoEntry: false } as const;
+
+/**
+ * The same as `inodeOf` says, where a number can hold it: Windows and some network disks need more
+ * than 53 bits. It costs less than bigints, which few systems need.
+ */
+function inodeIn(stats: Stats): string | undefined {
+  const isExact = Number.isSafeInteger(stats.ino) && Number.isSafeInteger(stats.dev);
+  return isExact ? inodeOf(stats) : undefined;
 }

@@ -6,7 +6,6 @@ import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { storyBytes, storyOf, tokenIn } from "./holder.ts";
 import {
   createFile,
-  inodeOf,
   isMine,
   type Lock,
   newToken,
@@ -39,15 +38,10 @@ export function takeOver(file: string, held: BigIntStats, isGivenUp: Judge): Loc
   try {
     const made = createFile(take);
     fd = made.fd;
-    writeAll(fd, Buffer.from(storyOf(token)), 0);
-    const mine: Lock = {
-      file,
-      fd,
-      inode: inodeOf(made.stats),
-      token,
-      isTaken: true,
-      isSigned: true,
-    };
+    writeAll(fd, Buffer.from(storyOf(token), "latin1"), 0);
+    const { inode } = made;
+    const path = lockFile(file);
+    const mine: Lock = { file, path, fd, inode, token, isTaken: true, isSigned: true };
     const now = Number(fstatSync(fd, { bigint: true }).mtimeMs);
     const isOver = (mtimeMs: bigint, story: string): boolean =>
       isGivenUp(Number(mtimeMs), now, story);
