@@ -37,9 +37,15 @@ export function pickle(data: unknown, maxBytes: number = Infinity): Pickled {
   }
   // Getters and proxies may give something else each time.
   if (typeof text !== "string") throw badData("data", "it changes while it is read");
+  assertFits(text, maxBytes);
+  return { encoding, text };
+}
+
+function assertFits(text: string, maxBytes: number): void {
+  // A character has three bytes at most; to count them takes three times as long as to write them.
+  if (3 * text.length <= maxBytes) return;
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) throw tooLarge(bytes, maxBytes);
-  return { encoding, text };
 }
 
 /**
