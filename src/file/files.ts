@@ -10,15 +10,7 @@ import { warn } from "../core/warning.ts";
 import { ReadCache } from "./cache.ts";
 import { cleanDirectory } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
-import {
-  type Apply,
-  beginGroup,
-  endGroup,
-  type Found,
-  groupAt,
-  type Group,
-  type Written,
-} from "./group.ts";
+import { type Apply, beginGroup, endGroup, groupAt, type Group, type Written } from "./group.ts";
 import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
 import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
@@ -28,7 +20,7 @@ import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
-import { readSession, type Snapshot, touchSession } from "./snapshot.ts";
+import { type Found, readSession, type Snapshot, touchSession } from "./snapshot.ts";
 import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
 import { sessionsIn } from "./walk.ts";
 

@@ -13,8 +13,6 @@ import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
 import { Found } from "./snapshot.ts";
 
-export type { Found };
-
 /** What is to be written, or has been. */
 export interface Written {
   meta: Meta;

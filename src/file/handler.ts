@@ -12,7 +12,7 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { isPromise } from "../core/promise.ts";
 import { FilesHere, type Stored } from "./files.ts";
-import type { Found } from "./group.ts";
+import type { Found } from "./snapshot.ts";
 import { lockFile } from "./names.ts";
 import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
 import { Route } from "./route.ts";

@@ -3,9 +3,8 @@
 import { SessionError, type SessionErrorCode } from "../core/error.ts";
 import type { CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
-import type { Found } from "./group.ts";
 import type { Meta } from "./record.ts";
-import { copiesOf } from "./snapshot.ts";
+import { Found } from "./snapshot.ts";
 
 /** What a thread is told to do: methods of `Files`, with what structured cloning can take along. */
 export type Order =
@@ -45,8 +44,7 @@ export function plainSession({ current, touched }: Found): PlainSession {
 }
 
 export function sessionOf({ meta, encoding, text, touched }: PlainSession): Found {
-  const current = { seq: 0, meta, encoding, text }; // its number is of no interest here
-  return { current, touched, data: copiesOf(current).data };
+  return new Found({ seq: 0, meta, encoding, text }, touched); // its number is of no interest here
 }
 
 /** An error, as structured cloning can take it along, which keeps neither class nor code. */

@@ -9,7 +9,7 @@ import { lstatSync } from "node:fs";
 import { badOption } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import type { Files, FilesHere } from "./files.ts";
-import type { Found } from "./group.ts";
+import type { Found } from "./snapshot.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { defaultMaxBytes, defaultThreads, type Settings } from "./options.ts";
 import { Threads } from "./threads.ts";
