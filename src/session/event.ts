@@ -124,7 +124,9 @@ const ownResponse = Symbol.for("h3.internal.event.res");
 
 /** Remembers which response belongs to the event, so that `responseBegan` can tell later. */
 export function noteResponse(event: H3EventLike): void {
-  if (!isH3V2(event) || responses.has(event)) return;
+  // Where Node says it, nothing is to be remembered: the entry, in a map that outlives the request,
+  // and an `event.res` made for it are half of what it costs to open an empty session.
+  if (!isH3V2(event) || nodeResponse(event) || responses.has(event)) return;
   const gone = Object.hasOwn(event, ownResponse) && Reflect.get(event, ownResponse) === undefined;
   responses.set(event, gone ? "gone" : event.res);
 }
@@ -136,10 +138,14 @@ export function noteResponse(event: H3EventLike): void {
  */
 export function responseBegan(event: H3EventLike): boolean {
   if (!isH3V2(event)) return event.node.res.headersSent || event.handled === true;
-  const nodeResponse = event.runtime?.node?.res;
-  if (nodeResponse) return nodeResponse.headersSent;
+  const onNode = nodeResponse(event);
+  if (onNode) return onNode.headersSent;
   const noted = responses.get(event);
   return noted !== undefined && noted !== event.res;
+}
+
+function nodeResponse(event: H3V2Event): { headersSent: boolean } | undefined {
+  return event.runtime?.node?.res;
 }
 
 /**
