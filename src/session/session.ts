@@ -9,7 +9,7 @@ import { warnOf } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
 import type { SessionCookie } from "./cookie.ts";
 import { endOf, isTouchDue } from "./lifetime.ts";
-import { newToken, parseToken, type Token } from "./token.ts";
+import { newToken, parseToken } from "./token.ts";
 
 // h3's own default, so that untyped code type-checks as it does with `useSession`.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -102,14 +102,12 @@ interface Place {
 const maxCandidates = 4;
 
 /** The session that the request's cookie names, or an empty one. Waits for no lock. */
-export async function loadSession<T extends object>(
+export function loadSession<T extends object>(
   settings: Settings,
   cookie: SessionCookie,
   ip: string,
 ): Promise<FileSession<T>> {
-  const session = new Session<T>(settings, cookie, ip);
-  await session.load();
-  return session;
+  return new Session<T>(settings, cookie, ip).load();
 }
 
 class Session<T extends object> implements FileSession<T> {
@@ -151,15 +149,24 @@ class Session<T extends object> implements FileSession<T> {
     return this.#record?.ip;
   }
 
-  async load(): Promise<void> {
-    for (const { id } of this.#receivedTokens()) {
-      const record = await this.#settings.handler.retrieve(id, { blocking: false });
-      if (!isRecord(record) || !this.#isLive(record)) continue;
+  async load(): Promise<this> {
+    const { handler, generateId } = this.#settings;
+    let looks = 0;
+    for (const text of this.#cookie.received) {
+      const token = parseToken(text, generateId !== undefined);
+      if (!token) continue;
+      if (++looks > maxCandidates) break;
+      const { id } = token;
+      const record = await handler.retrieve(id, { blocking: false });
+      const now = Date.now();
+      if (!isRecord(record) || !this.#isLive(record, now)) continue;
       this.#place = { id };
       this.#isNew = false;
-      this.#take(await this.#touch(record));
-      return;
+      if (isTouchDue(record, this.#settings, now)) await this.#touch(record, now);
+      this.#take(record);
+      break;
     }
+    return this;
   }
 
   // Fields, not methods: h3's manager can be taken apart, `const { data, update } = await
@@ -272,18 +279,14 @@ class Session<T extends object> implements FileSession<T> {
     return this;
   }
 
-  async #touch(record: SessionRecord): Promise<SessionRecord> {
-    const now = Date.now();
-    if (!isTouchDue(record, this.#settings, now)) return record;
+  async #touch(record: SessionRecord, now: number): Promise<void> {
     try {
       const isThere = await this.#settings.handler.touch(record.id);
       if (isThere) record.touched = now;
-      return record;
     } catch (error) {
       // The session was read. A disk that can be read only should not take the readers' pages away
       // too.
       warnOf(`note that session ${record.id} is in use`, error);
-      return record;
     }
   }
 
@@ -292,24 +295,15 @@ class Session<T extends object> implements FileSession<T> {
     this.#data = undefined;
   }
 
-  #receivedTokens(): Token[] {
-    const tokens: Token[] = [];
-    for (const text of this.#cookie.received) {
-      const token = parseToken(text, this.#settings.generateId !== undefined);
-      if (token && tokens.push(token) === maxCandidates) break;
-    }
-    return tokens;
-  }
-
-  #isLive(record: SessionRecord): boolean {
-    if (Date.now() >= endOf(record, this.#settings)) return false;
+  #isLive(record: SessionRecord, now: number): boolean {
+    if (now >= endOf(record, this.#settings)) return false;
     // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
     if ((record.cookieName ?? this.#settings.name) !== this.#settings.name) return false;
     return !this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip);
   }
 
   #assertLive(id: string, record: SessionRecord | EmptyRecord): SessionRecord {
-    if (isRecord(record) && this.#isLive(record)) return record;
+    if (isRecord(record) && this.#isLive(record, Date.now())) return record;
     throw gone(id);
   }
 
