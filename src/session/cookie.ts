@@ -53,6 +53,8 @@ export function checkCookie(name: string, options: CookieOptions): void {
   }
 }
 
+const none: readonly string[] = [];
+
 /** The session's cookie, on one request and its response. */
 export class SessionCookie {
   /**
@@ -70,7 +72,7 @@ export class SessionCookie {
     this.#event = event;
     this.#name = name;
     this.#options = options;
-    this.received = isCached(event) ? [] : valuesOf(requestHeader(event, "cookie") ?? "", name);
+    this.received = isCached(event) ? none : valuesOf(requestHeader(event, "cookie") ?? "", name);
     noteResponse(event);
   }
 
@@ -155,11 +157,13 @@ function cookieOf(
   return { name, value, ...attributes } as SetCookie;
 }
 
-function valuesOf(header: string, name: string): string[] {
+function valuesOf(header: string, name: string): readonly string[] {
+  if (!header.includes(name)) return none; // most visitors of a site have no session
   const cookies = parse(header, {
     allowMultiple: true,
     filter: (other) => other === name,
     decode: (value) => value, // a token has nothing to decode
   });
-  return [cookies[name] ?? []].flat();
+  const values = cookies[name] ?? none;
+  return typeof values === "string" ? [values] : values;
 }
