@@ -19,17 +19,22 @@ import { type AnyData, type FileSession, loadSession } from "./session.ts";
  * await session.update({ userId: 42 });
  * ```
  */
-export async function useFileSession<T extends object = AnyData>(
+export function useFileSession<T extends object = AnyData>(
   event: H3EventLike,
   config: FileSessionConfig = {},
 ): Promise<FileSession<T>> {
-  const settings = readConfig(config);
-  const { handler, name } = settings;
-  const memo = requestMemo<Opened>(event);
-  let opened = memo.find((other) => other.handler === handler && other.name === name);
-  if (!opened) memo.push((opened = { handler, name, session: open(event, settings) }));
-  // What the session holds is the caller's word: nothing here looks into it.
-  return opened.session as Promise<FileSession<T>>;
+  try {
+    const settings = readConfig(config);
+    const { handler, name } = settings;
+    const memo = requestMemo<Opened>(event);
+    let opened = memo.find((other) => other.handler === handler && other.name === name);
+    if (!opened) memo.push((opened = { handler, name, session: open(event, settings) }));
+    // The promise itself: through an async function it would take three turns more to arrive. What
+    // the session holds is the caller's word, nothing here looks into it.
+    return opened.session as Promise<FileSession<T>>;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** The promise is kept, not the session, so that parallel first calls read once. */
