@@ -94,8 +94,10 @@ let last: { config: FileSessionConfig; settings: Settings } | undefined;
 export function readConfig(config: FileSessionConfig): Settings {
   if (last && isSame(last.config, config)) return last.settings;
   const settings = settingsOf(config);
-  // What is no plain value can be changed by whoever holds it.
-  const isPlain = Object.values(config).every((value) => typeof value !== "object");
+  // What is no plain value can be changed by whoever holds it. The handler is taken as it is.
+  const isPlain = Object.entries(config).every(
+    ([option, value]) => typeof value !== "object" || option === "handler",
+  );
   last = isPlain ? { config: { ...config }, settings } : undefined;
   return settings;
 }
