@@ -8,14 +8,15 @@
 // Nothing of unstorage is imported. What it wants of a driver is written down here, and fits 1.x
 // and 2.x alike; a storage calls the members without `this`.
 
-import { existsSync, watch as watchDirectory } from "node:fs";
-import { stat } from "node:fs/promises";
-import { badDir, errno, placeFailed } from "./core/error.ts";
-import { isRecord, type RetrieveOptions, type SessionRecord } from "./core/handler.ts";
-import { warn } from "./core/warning.ts";
-import { FileHandler } from "./file/handler.ts";
-import type { FileHandlerOptions } from "./file/options.ts";
-import { Names } from "./file/names.ts";
+import {
+  FileHandler,
+  type FileHandlerOptions,
+  isRecord,
+  type RetrieveOptions,
+  SessionError,
+  type SessionErrorCode,
+  type SessionRecord,
+} from "./index.ts";
 
 /**
  * What `getMeta` gives. A type and no interface, which would lack the index signature that
@@ -110,7 +111,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     } catch (error) {
       // A storage that is asked for the meta of `key` also gets `key + "$"`, which may be too long
       // where `key` is not.
-      if (errno(error) === "ERR_SESSION_ID" && /.\$$/.test(key)) return null;
+      if (isA("ERR_SESSION_ID", error) && /.\$$/.test(key)) return null;
       throw error;
     }
   };
@@ -150,7 +151,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
       } catch (error) {
         // JSON has room for what no session may hold, a `__proto__` key for one. As a text it is
         // harmless.
-        if (live === value || errno(error) !== "ERR_SESSION_DATA") throw error;
+        if (live === value || !isA("ERR_SESSION_DATA", error)) throw error;
         await setItemRaw(key, value, opts);
       }
     },
@@ -163,7 +164,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     async getMeta(key) {
       const record = await find(key, { blocking: false });
       if (!record) return null;
-      const size = await sizeOf(handler._sessionFile(key));
+      const size = handler._fileBytes(key);
       if (size === undefined) return null; // removed meanwhile
       const { ip, time, touched, expires } = record;
       return {
@@ -185,7 +186,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     },
 
     async watch(callback) {
-      const unwatch = watchSessions(handler, callback);
+      const unwatch = handler._watch(callback);
       unwatches.add(unwatch);
       return () => {
         unwatches.delete(unwatch);
@@ -199,6 +200,10 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
       await handler.close();
     },
   };
+}
+
+function isA(code: SessionErrorCode, error: unknown): boolean {
+  return error instanceof SessionError && error.code === code;
 }
 
 /** What a storage made a text of, as far as it is an object or an array; otherwise the text. */
@@ -218,56 +223,4 @@ function isUnder(base: string | undefined, key: string): boolean {
 
 function depthOf(key: string): number {
   return key.split(":").length - 1;
-}
-
-async function sizeOf(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    if (errno(error) === "ENOENT") return undefined;
-    throw placeFailed("find out the size of", file, error);
-  }
-}
-
-/** Watches the sessions of `handler`. Gives what ends it. */
-function watchSessions(
-  { fileDir, filePrefix }: FileHandler,
-  callback: (event: "update" | "remove", key: string) => unknown,
-): () => void {
-  const names = new Names(fileDir, filePrefix);
-  const changed = new Set<string>();
-  const watcher = openWatcher(fileDir);
-  let isWatching = true;
-
-  // One write is several system calls, and each of them an event. What counts is what is there once
-  // they are over.
-  const report = (): void => {
-    const ids = [...changed];
-    changed.clear();
-    for (const id of ids)
-      if (isWatching) callback(existsSync(names.file(id)) ? "update" : "remove", id);
-  };
-  watcher.on("change", (_, fileName) => {
-    // Locks, and all else that stands beside the sessions, are the names of no id.
-    const id = typeof fileName === "string" ? names.idOf(fileName) : undefined;
-    if (id === undefined) return;
-    if (changed.size === 0) setImmediate(report);
-    changed.add(id);
-  });
-  watcher.on("error", (error) => {
-    warn(`Sessions in ${fileDir} are no longer watched: ${error.message}`, "FILESESSION_WATCH");
-  });
-
-  return () => {
-    isWatching = false;
-    watcher.close();
-  };
-}
-
-function openWatcher(fileDir: string): ReturnType<typeof watchDirectory> {
-  try {
-    return watchDirectory(fileDir);
-  } catch (error) {
-    throw badDir(fileDir, "it cannot be watched", error);
-  }
 }

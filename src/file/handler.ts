@@ -1,4 +1,5 @@
-import { closed } from "../core/error.ts";
+import { statSync } from "node:fs";
+import { closed, placeFailed } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
@@ -16,6 +17,7 @@ import type { Found } from "./snapshot.ts";
 import { lockFile } from "./names.ts";
 import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
 import { Route } from "./route.ts";
+import { watchSessions } from "./watch.ts";
 
 /**
  * Keeps each session in a file of its own, `fileDir/filePrefix + id`, guarded by a lock file beside
@@ -131,6 +133,24 @@ export class FileHandler implements Handler {
   /** The full name of the session's file. */
   _sessionFile(id: string): string {
     return this.#here.names.file(id);
+  }
+
+  /** Bytes of the session's file; `undefined` when there is none. */
+  _fileBytes(id: string): number | undefined {
+    const file = this._sessionFile(id);
+    try {
+      return statSync(file, { throwIfNoEntry: false })?.size;
+    } catch (error) {
+      throw placeFailed("find out the size of", file, error);
+    }
+  }
+
+  /**
+   * Calls back when a session was stored or touched, or has gone, by any process. Gives what ends
+   * it.
+   */
+  _watch(callback: (event: "update" | "remove", id: string) => unknown): () => void {
+    return watchSessions(this.fileDir, this.#here.names, callback);
   }
 
   /** The full name of the session's lock file. */
