@@ -3,8 +3,6 @@
 // A message says what was tried, the value, and the way out. It never holds a token or session
 // data: an id is the hash of a token and may be shown.
 
-import { constants } from "node:os";
-
 /** The stable name of each way things go wrong. */
 export type SessionErrorCode =
   /** No place can be found for this id: empty, not a string, or too long. */
@@ -145,7 +143,8 @@ export function isNoRoom(error: unknown): boolean {
 
 // libuv has no word for it: "Unknown system error -122".
 function isQuota(cause: unknown): boolean {
-  return cause instanceof Error && "errno" in cause && cause.errno === -constants.errno.EDQUOT;
+  if (!(cause instanceof Error) || !("errno" in cause)) return false;
+  return cause.errno === -process.getBuiltinModule("node:os").constants.errno.EDQUOT;
 }
 
 function messageOf(error: unknown): string {

@@ -7,7 +7,6 @@
 // devalue promises no stable format between its versions, and our files outlive an upgrade: so its
 // version is pinned exactly, and another one will be another encoding beside these two.
 
-import { types } from "node:util";
 import { parse, stringify } from "devalue";
 import { badData, SessionError, tooLarge } from "./error.ts";
 
@@ -284,6 +283,7 @@ class Survey {
       this.#visitProperties(value);
     } else if (isRich(prototype)) {
       this.#encoding = "rich";
+      const { types } = process.getBuiltinModule("node:util");
       const ownKeys = types.isStringObject(value) ? value.length : 0;
       if (!ArrayBuffer.isView(value) && Object.keys(value).length > ownKeys)
         throw this.#refusal("a built-in object with properties of its own cannot be stored");

@@ -86,7 +86,6 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { errno, isNoRoom, placeFailed } from "../core/error.ts";
 import { closeAfter, closeUnheard, writeAll } from "./descriptor.ts";
@@ -208,7 +207,7 @@ export function refreshLock(lock: Lock): void {
  * ever. A UUID costs a tenth of `randomBytes`, which does not draw in advance.
  */
 export function newToken(): string {
-  return randomUUID().replaceAll("-", "");
+  return process.getBuiltinModule("node:crypto").randomUUID().replaceAll("-", "");
 }
 
 export function isToken(text: string): boolean {

@@ -26,7 +26,6 @@
 // is no part of the session, see lock.ts. One more newline at the end says that the session has a `ttl`: `clean` sees from the
 // size alone which files it need not read.
 
-import { crc32 } from "node:zlib";
 import type { Encoding, Pickled } from "../core/pickle.ts";
 import { Scratch } from "./scratch.ts";
 

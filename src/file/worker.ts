@@ -3,7 +3,7 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { existsSync } from "node:fs";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { placeFailed } from "../core/error.ts";
 import type { CleanResult } from "../core/handler.ts";
 import { warnOnce } from "../core/warning.ts";
@@ -90,6 +90,7 @@ export class Thread {
   }
 
   #start(): Worker {
+    const { Worker } = process.getBuiltinModule("node:worker_threads"); // few ever need it
     const worker = new Worker(this.#file, {
       name: "filesession",
       workerData: this.#settings,

@@ -11,8 +11,6 @@
 //   the response began   Node says so, or `event.handled`   Node says so; without Node, `event.res` is another object
 //   cached handlers      nitropack 2 marks `event.context`  no mark: the cache keeps cookies out, both ways
 
-import { isIP } from "node:net";
-
 /** What is used of the event of h3 1. */
 export interface H3V1Event {
   node: {
@@ -80,8 +78,12 @@ export function clientAddress(event: H3EventLike, proxies: number): string {
     proxies > 0
       ? requestHeader(event, "x-forwarded-for")?.split(",").at(-proxies)?.trim()
       : undefined;
-  const address = forwarded && isIP(forwarded) ? forwarded : peerAddress(event);
+  const address = forwarded && isAddress(forwarded) ? forwarded : peerAddress(event);
   return address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+function isAddress(text: string): boolean {
+  return process.getBuiltinModule("node:net").isIP(text) !== 0; // loaded only where it is needed
 }
 
 function peerAddress(event: H3EventLike): string {

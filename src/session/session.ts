@@ -1,7 +1,6 @@
 // A session, from one request's point of view: its data as it was read, and the ways to change it
 // where it is kept.
 
-import { inspect } from "node:util";
 import { badData, gone, headersSent } from "../core/error.ts";
 import { type EmptyRecord, isRecord, type SessionRecord } from "../core/handler.ts";
 import { isPromise } from "../core/promise.ts";
@@ -210,7 +209,11 @@ class Session<T extends object> implements FileSession<T> {
     return { id, isNew, time, touched, expires };
   }
 
-  [inspect.custom](): string {
+  [Symbol.for("nodejs.util.inspect.custom")](
+    _: unknown,
+    __: unknown,
+    inspect: (value: unknown) => string,
+  ): string {
     return `FileSession ${inspect(this.toJSON())}`;
   }
 
