@@ -24,4 +24,4 @@ if (fatal !== undefined)
     return proceed();
   });
 
-await import("../dist/file/thread.js");
+await import("../dist/thread.js");

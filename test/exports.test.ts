@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { tempDir } from "./_dir.ts";
 
 // Not what a comment shows.
 const importLine = /^(?:import|export)\b[^;]*? from "([^"]+)"/gm;
@@ -27,18 +28,46 @@ describe("the built package", () => {
     expect(Object.keys(exports).toSorted()).toEqual([...subpaths, "./package.json"].toSorted());
   });
 
-  it("imports nothing of h3, unstorage, nitro or nuxt", () => {
-    const seen = new Set<string>();
-    const visit = (url: URL): void => {
-      if (seen.has(url.href)) return;
-      seen.add(url.href);
-      for (const [, from = ""] of readFileSync(url, "utf8").matchAll(importLine)) {
-        if (from.startsWith(".")) visit(new URL(from, url));
-        else expect(from).toMatch(/^(?:node:|devalue$|cookie-es$)/);
-      }
+  it("is few files, which load little", () => {
+    const loads = (...files: string[]): (string | undefined)[] => {
+      const loaded = files.flatMap((file) => [...built(file).matchAll(importLine)]);
+      return [...new Set(loaded.map(([, from]) => from))].sort();
     };
-    for (const entry of ["index", "driver", "testing"])
-      visit(new URL(`../dist/${entry}.js`, import.meta.url));
-    expect(seen.size).toBeGreaterThan(10);
+    // Every other one costs every import of the package up to 3 ms: `npm run bench`, "Start".
+    expect(loads("index", "files")).toEqual([
+      "./files.js",
+      "node:async_hooks",
+      "node:fs",
+      "node:path",
+      "node:timers/promises",
+    ]);
+    expect(loads("driver")).toEqual(["./index.js"]);
+    expect(loads("testing")).toEqual(["node:assert/strict", "node:timers/promises"]);
+    expect(loads("thread")).toEqual(["./files.js", "node:worker_threads"]);
+  });
+
+  it("has one FileHandler and one SessionError", async () => {
+    const { FileHandler, SessionError } = await import("filesession");
+    const { default: driver } = await import("filesession/driver");
+    const sessions = driver({ fileDir: tempDir() });
+    expect(sessions.getInstance()).toBeInstanceOf(FileHandler);
+    await expect(sessions.setItemRaw("a", () => {})).rejects.toBeInstanceOf(SessionError);
+  });
+
+  it("says whose code it holds", () => {
+    const license = readFileSync(new URL("../LICENSE", import.meta.url), "utf8");
+    const held = [
+      ...(built("index") + built("files")).matchAll(/^\/\/ \S*node_modules\/([^/\s]+)/gm),
+    ];
+    expect([...new Set(held.map(([, name]) => name))]).toEqual(["cookie-es", "devalue"]);
+    for (const [, name] of held) {
+      const theirs = new URL(`../node_modules/${name}/LICENSE`, import.meta.url);
+      for (const [line] of readFileSync(theirs, "utf8").matchAll(/^.*copyright \(c\).*$/gim))
+        expect(license).toContain(line);
+    }
   });
 });
+
+function built(file: string): string {
+  return readFileSync(new URL(`../dist/${file}.js`, import.meta.url), "utf8");
+}

@@ -384,6 +384,14 @@ function fillSlot(slot: Buffer, { seq, meta, encoding, text }: Version): boolean
   return true;
 }
 
+let zlib: { crc32(bytes: Buffer, before?: number): number } | undefined;
+
+/** As node:zlib has it, which is loaded with the first record. */
+function crc32(bytes: Buffer, before?: number): number {
+  zlib ??= process.getBuiltinModule("node:zlib");
+  return zlib.crc32(bytes, before);
+}
+
 function digits(value: number, width: number): string {
   return String(value).padStart(width, "0");
 }

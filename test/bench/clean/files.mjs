@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, futimesSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { layOut } from "../../../dist/file/record.js";
+import { layOut } from "../../../.build/file/record.js";
 import { newData } from "../http/visit.mjs";
 
 const daySeconds = 86_400;

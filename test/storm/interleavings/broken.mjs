@@ -2,7 +2,8 @@
 // scenario goes wrong. Others show elsewhere: that the lock is looked at again once the record is
 // open (pauses.test.ts), and that a removal leaves a tombstone first (removals.test.ts).
 //
-// Imported with BROKEN=<name>, it changes the built file while it is being loaded.
+// Imported with BROKEN=<name>, it changes what is published while it is being loaded: the part of it
+// that was built from this file.
 
 import { register } from "node:module";
 
@@ -36,7 +37,7 @@ export const broken = {
   },
   "nobody leaves a mark": {
     file: "session-file.js",
-    from: "if (isRecord(this.#found) && this.#found.layout.mark !== unmarked)",
+    from: /if \(isRecord\S*\(this\.#found\) && this\.#found\.layout\.mark !== unmarked\)/,
     to: "if (false)",
     scenario: "a late release, 2 updates",
   },
@@ -72,7 +73,7 @@ export const broken = {
   },
   "a move is over when the new session is there": {
     file: "move.js",
-    from: "{ ...meta, pending }",
+    from: /\{\s*\.\.\.meta,\s*pending\s*\}/,
     to: "meta",
     scenario: "move, update, 1 lie, 1 death",
   },
@@ -84,8 +85,8 @@ export const broken = {
   },
   "the old record of a move stays as long as a copy may need it": {
     file: "move.js",
-    from: /to\.confirm\(\); \/\/ a taker's/,
-    to: "//",
+    from: /to\.confirm\(\);(?=\s*from\.unlink)/,
+    to: nothing,
     scenario: "move onto another, update, 1 lie, 1 death",
   },
   "the old record of a move stays for the session it has moved to": {
@@ -109,12 +110,13 @@ if (process.env.BROKEN) {
     export const initialize = (given) => { change = given; };
     export async function load(url, context, next) {
       const loaded = await next(url, context);
-      if (!url.endsWith("/dist/file/" + change.file)) return loaded;
-      const source = String(loaded.source);
+      if (!url.endsWith("/dist/files.js")) return loaded;
+      const parts = String(loaded.source).split(/^(?=\\/\\/ \\S+\\.m?js$)/m);
+      const index = parts.findIndex((part) => part.split("\\n", 1)[0].endsWith("/file/" + change.file));
       const from = change.isText ? change.from : new RegExp(change.from);
-      const replaced = source.replace(from, change.to);
-      if (replaced === source) throw new Error("nothing to break in " + url);
-      return { ...loaded, source: replaced };
+      const replaced = parts[index].replace(from, change.to);
+      if (replaced === parts[index]) throw new Error("nothing to break in " + change.file);
+      return { ...loaded, source: parts.with(index, replaced).join("") };
     }`;
   const isText = typeof from === "string";
   register(`data:text/javascript,${encodeURIComponent(hook)}`, {

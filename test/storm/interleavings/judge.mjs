@@ -2,7 +2,7 @@
 
 import { contentOf } from "./disk.mjs";
 
-const { parseRecord } = await import(new URL("../../../dist/file/record.js", import.meta.url));
+const { parseRecord } = await import(new URL("../../../.build/file/record.js", import.meta.url));
 
 const ids = ["a", "b", "c"];
 const sessions = new Map();
