@@ -13,6 +13,7 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { isPromise } from "../core/promise.ts";
 import { FilesHere, type Stored } from "./files.ts";
+import { withLateData } from "./late-data.ts";
 import type { Found } from "./snapshot.ts";
 import { lockFile } from "./names.ts";
 import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
@@ -211,25 +212,4 @@ function recordOf<T>(found: Found): SessionRecord<T> {
   if (expires !== undefined) record.expires = expires;
   if (cookieName !== undefined) record.cookieName = cookieName;
   return record;
-}
-
-/** A record whose data is parsed when somebody wants it. Most requests look at a session only. */
-function withLateData<T>(
-  { id, ip, time, touched }: Omit<SessionRecord<T>, "data">,
-  found: Found,
-): SessionRecord<T> {
-  let late: { data: T } | undefined;
-  return {
-    id,
-    ip,
-    time,
-    touched,
-    get data() {
-      late ??= { data: found.data() as T };
-      return late.data;
-    },
-    set data(data) {
-      late = { data };
-    },
-  };
 }
