@@ -68,6 +68,47 @@ describe("a session that is read", () => {
   });
 });
 
+describe("a session of more than 16 KiB", () => {
+  const text = "x".repeat(20_000);
+
+  /** How many bytes this reads. */
+  async function bytesReadBy(action: () => Promise<unknown>): Promise<number> {
+    let bytes = 0;
+    const end = intercept(fileDir, ({ name }, proceed) => {
+      const result: unknown = proceed();
+      if (name === "readSync") bytes += Number(result);
+      return result;
+    });
+    await action().finally(end);
+    return bytes;
+  }
+
+  it("costs the reading of its text, and of nothing else, when it has not been changed", async () => {
+    await handler.store("large", text);
+    await remember("large");
+    expect(await bytesReadBy(() => read("large"))).toBe(text.length + 2);
+    expect(await callsOf(() => read("large"))).toHaveLength(6);
+    expect((await handler.retrieve("large")).data).toBe(text);
+  });
+
+  it("is read anew when it is changed while its text is read", async () => {
+    await handler.store("large", text);
+    await remember("large");
+    const other = new FileHandler({ fileDir: tempDir() });
+    await other.store("large", "older".padEnd(20_000)); // stands where the text is about to be read
+    await other.store("large", "newer".padEnd(20_000));
+    const changed = readFileSync(other._sessionFile("large"));
+    let reads = 0;
+    const end = intercept(fileDir, ({ name }, proceed) => {
+      if (name === "readSync" && ++reads === 1)
+        writeFileSync(handler._sessionFile("large"), changed, { flag: "r+" });
+      return proceed();
+    });
+    const { data } = await handler.retrieve("large", { blocking: false }).finally(end);
+    expect(data).toBe("newer".padEnd(20_000));
+  });
+});
+
 describe("a reader that was stopped for as long as a lock lasts", () => {
   // Found by 6,000 histories. Who writes there has lost the lock and does not know yet.
   it("does not give what was written to an inode that has been left", async () => {

@@ -19,7 +19,7 @@ import { intercept } from "./_calls.mjs";
 import { filesIn, tempDir } from "./_dir.ts";
 import { size } from "./_size.ts";
 
-type Parse = (bytes: Buffer) => Contents | "damaged";
+type Parse = (bytes: Buffer) => Omit<Contents, "place"> | "damaged";
 
 /** What a reader of session `id` is given, as text; the number in front says how new it is. */
 function seen(parse: Parse, bytes: Buffer, id: string): string {

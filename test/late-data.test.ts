@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionRecord } from "../src/index.ts";
 import { withLateData } from "../src/file/late-data.ts";
-import { Found } from "../src/file/snapshot.ts";
+import { Found } from "../src/file/found.ts";
 
 const head = { id: "a", ip: "", time: 1, touched: 2 };
 

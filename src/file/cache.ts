@@ -11,7 +11,8 @@
 
 import { lstatSync, type Stats } from "node:fs";
 import { placeFailed } from "../core/error.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Place } from "./record.ts";
+import { Outline, type Snapshot } from "./found.ts";
 
 /** What tells that a file has changed. All of `Stats`, with its four dates, takes 660 bytes more. */
 type Stamps = Pick<Stats, "ctimeMs" | "mtimeMs" | "ino" | "size" | "dev" | "nlink">;
@@ -20,14 +21,20 @@ interface Entry {
   stamps: Stamps;
   /** When these stamps were seen first, in milliseconds of `performance.now()`. */
   since: number;
-  /** What was read when they had been there for long enough. */
-  found: Snapshot | undefined;
+  /** What was read when they had been there for long enough; of a large session all but its text. */
+  found: Snapshot | Outline | undefined;
   /** What it costs. */
   bytes: number;
 }
 
 const tickMs = 50;
 const coarseTickMs = 3000;
+
+/**
+ * Text of more characters is read again each time, unchecked: its checksum and its parsing, which
+ * are nine tenths of the reading, are saved, and so is the memory.
+ */
+const largeText = 16 * 1024;
 
 /** About what an entry costs beside the session's text. */
 const entryBytes = 1024;
@@ -49,7 +56,7 @@ export class ReadCache {
   /** What is in `file`, when it has not been changed since it was read. */
   get(file: string): Snapshot | undefined {
     const entry = this.#entry(file);
-    if (entry?.found === undefined) return undefined;
+    if (entry?.found === undefined || entry.found instanceof Outline) return undefined;
     let stats;
     try {
       stats = lstatSync(file, { throwIfNoEntry: false });
@@ -59,17 +66,29 @@ export class ReadCache {
     return stats && isSame(entry.stamps, stats) ? entry.found : undefined;
   }
 
-  /** Notes what has just been read from `file`, which had these `stats` before. */
-  put(file: string, stats: Stats, found: Snapshot): void {
+  /** All but the text of what is in `file`, which has these `stats`, when that is what is kept. */
+  outlineOf(file: string, stats: Stats): Outline | undefined {
+    const entry = this.#entry(file);
+    if (entry === undefined || !(entry.found instanceof Outline)) return undefined;
+    return isSame(entry.stamps, stats) ? entry.found : undefined;
+  }
+
+  /**
+   * Notes what has just been read from `file`, which had these `stats` before. `place` is where its
+   * text stands.
+   */
+  put(file: string, stats: Stats, found: Snapshot, place: Place): void {
     const known = this.#entry(file);
     const now = performance.now();
     const since = known && isSame(known.stamps, stats) ? known.since : now;
     const isCoarse = stats.ctimeMs % 1000 === 0;
     const isSettled = now - since > (isCoarse ? coarseTickMs : tickMs);
-    const bytes = entryBytes + (isSettled ? found.current.text.length : 0);
+    const isLarge = found.size > largeText;
+    const bytes = entryBytes + (isSettled && !isLarge ? found.size : 0);
+    const kept = isLarge ? new Outline(found, place) : found;
     const { ctimeMs, mtimeMs, ino, size, dev, nlink } = stats;
     const stamps = { ctimeMs, mtimeMs, ino, size, dev, nlink };
-    this.#add(file, { stamps, since, found: isSettled ? found : undefined, bytes });
+    this.#add(file, { stamps, since, found: isSettled ? kept : undefined, bytes });
   }
 
   #entry(file: string): Entry | undefined {
@@ -93,7 +112,8 @@ export class ReadCache {
   }
 }
 
-function isSame(a: Stamps, b: Stamps): boolean {
+/** Whether nothing that is stamped has happened to a file between two looks. */
+export function isSame(a: Stamps, b: Stamps): boolean {
   return (
     a.ctimeMs === b.ctimeMs &&
     a.mtimeMs === b.mtimeMs &&

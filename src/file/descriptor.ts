@@ -31,15 +31,18 @@ export function writeAll(fd: number, bytes: Buffer, position: number): void {
   }
 }
 
-/** The first `size` bytes, or as many as there are; in `bytes`, which has room for them. */
+/**
+ * So many bytes from `position` on, or as many as there are; in `bytes`, which has room for them.
+ */
 export function readAll(
   fd: number,
   size: number,
   bytes: Buffer = Buffer.allocUnsafe(size),
+  position = 0,
 ): Buffer {
   let done = 0;
   while (done < size) {
-    const count = readSync(fd, bytes, done, size - done, done);
+    const count = readSync(fd, bytes, done, size - done, position + done);
     if (count === 0) break;
     done += count;
   }

@@ -20,7 +20,8 @@ import type { Durability } from "./publish.ts";
 import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
-import { type Found, readSession, type Snapshot, touchSession } from "./snapshot.ts";
+import { type Found, type Snapshot } from "./found.ts";
+import { readSession, touchSession } from "./snapshot.ts";
 import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
 import { sessionsIn } from "./walk.ts";
 

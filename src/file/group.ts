@@ -11,7 +11,7 @@ import { isPromise, type MaybePromise } from "../core/promise.ts";
 import type { Durability } from "./publish.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
-import { Found } from "./snapshot.ts";
+import { Found } from "./found.ts";
 
 /** What is to be written, or has been. */
 export interface Written {

@@ -14,7 +14,7 @@ import { type Pickled, pickle } from "../core/pickle.ts";
 import { isPromise } from "../core/promise.ts";
 import { FilesHere, type Stored } from "./files.ts";
 import { withLateData } from "./late-data.ts";
-import type { Found } from "./snapshot.ts";
+import type { Found } from "./found.ts";
 import { lockFile } from "./names.ts";
 import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
 import { Route } from "./route.ts";
@@ -68,7 +68,7 @@ export class FileHandler implements Handler {
         if (data === undefined) return undefined;
         changed = { data };
         const pickled = pickle(data, this.#maxBytes);
-        this.#route.note(pickled);
+        this.#route.note(pickled.text.length);
         return pickled;
       };
       const files = this.#route.of(id, options.oldId);
@@ -94,7 +94,7 @@ export class FileHandler implements Handler {
     return this.#count(async () => {
       const found = await this.#route.of(id).retrieve(id, blocking);
       if (found === undefined) return {};
-      this.#route.note(found.current);
+      this.#route.note(found.size);
       return recordOf<T>(found);
     });
   }
@@ -201,12 +201,12 @@ function storedRecord<T>({ meta, touched }: Stored, data: T): SessionRecord<T> {
 const parsedAtOnce = 1024;
 
 function recordOf<T>(found: Found): SessionRecord<T> {
-  const { meta, text } = found.current;
+  const { meta } = found.current;
   const { id, ip, time, expires, cookieName } = meta;
   const { touched } = found;
   // What a session holds is the caller's word: nothing here looks into it.
   const record: SessionRecord<T> =
-    text.length < parsedAtOnce
+    found.size < parsedAtOnce
       ? { id, ip, time, touched, data: found.data() as T }
       : withLateData({ id, ip, time, touched }, found);
   if (expires !== undefined) record.expires = expires;

@@ -6,7 +6,7 @@
 // this one. (What hangs on a WeakMap is kept as long.)
 
 import type { SessionRecord } from "../core/handler.ts";
-import type { Found } from "./snapshot.ts";
+import type { Found } from "./found.ts";
 
 /** The property that gives the data. One that a proxy, or an heir, of the record has too. */
 const parse = Symbol("parse");

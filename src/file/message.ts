@@ -4,7 +4,7 @@ import { SessionError, type SessionErrorCode } from "../core/error.ts";
 import type { CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
 import type { Meta } from "./record.ts";
-import { Found } from "./snapshot.ts";
+import { Found } from "./found.ts";
 
 /** What a thread is told to do: methods of `Files`, with what structured cloning can take along. */
 export type Order =

@@ -27,8 +27,8 @@ export interface FileHandlerOptions {
   maxBytes?: number;
   /**
    * Bytes of memory for sessions that have been read: as long as such a file stays as it is, one
-   * look at its times is all that reading it costs. Default 33554432; 0 for none. On a network disk
-   * there is none.
+   * look at its times is all that reading it costs, and of more than 16 KiB of text the reading, without
+   * a check. Default 67108864; 0 for none. On a network disk there is none.
    */
   cacheBytes?: number;
   /**
@@ -66,7 +66,7 @@ export function readOptions(options: FileHandlerOptions): Settings {
     lockTimeout = 75,
     durability = "process",
     maxBytes = defaultMaxBytes,
-    cacheBytes = 32 * 1024 * 1024,
+    cacheBytes = 64 * 1024 * 1024,
     threads,
     staleAfter = 60,
   } = options;

@@ -54,6 +54,12 @@ export interface Version extends Pickled {
   meta: Meta;
 }
 
+/** Which bytes of a file. */
+export interface Place {
+  at: number;
+  bytes: number;
+}
+
 /** What a record file holds. */
 export interface Contents {
   /** Bytes in each slot. */
@@ -62,6 +68,8 @@ export interface Contents {
   /** Whether somebody may be at work on this file: `unmarked`, `wary`, or a lock's token. */
   mark: string;
   current: Version;
+  /** Where the text of `current` stands in the file. */
+  place: Place;
   /** The version before, where `current` is pending and replaces it. */
   before?: Version | undefined;
   /** The slot that `current` is not in. */
@@ -164,7 +172,10 @@ export function parseRecord(bytes: Buffer): Contents | "damaged" {
     if (meta.pending?.replaces !== undefined) before = versionIn(other, otherMeta);
   }
   const hasTtl = sizeSaysTtl(bytes.length);
-  return { capacity, hasTtl, mark, current: versionIn(current, meta), before, spare };
+  const { dataStart, dataEnd } = current;
+  const at = slotOffset(spare === 1 ? 0 : 1, capacity) + dataStart;
+  const place = { at, bytes: dataEnd - dataStart };
+  return { capacity, hasTtl, mark, current: versionIn(current, meta), place, before, spare };
 }
 
 /**

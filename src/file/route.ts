@@ -9,7 +9,7 @@ import { lstatSync } from "node:fs";
 import { badOption } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import type { Files, FilesHere } from "./files.ts";
-import type { Found } from "./snapshot.ts";
+import type { Found } from "./found.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { defaultMaxBytes, defaultThreads, type Settings } from "./options.ts";
 import { Threads } from "./threads.ts";
@@ -43,12 +43,12 @@ export class Route {
 
   /** Who is to read or write what is under `id`, and under `oldId`; where it is to hold `pickled`. */
   of(id: string, oldId: string = id, pickled?: Pickled): Files {
-    if (pickled) this.note(pickled);
+    if (pickled) this.note(pickled.text.length);
     if (this.#threads === undefined) return this.#here;
     if (!this.#isAside && !this.#hasLarge) return this.#here;
     const files = [id, oldId].map((one) => this.#here.names.file(one)); // throws for what is no id
     const isLarge = (): boolean =>
-      (pickled !== undefined && isLargeText(pickled)) || files.some(isLargeFile);
+      (pickled !== undefined && pickled.text.length > largeBytes) || files.some(isLargeFile);
     return this.#isAside || isLarge() ? this.#threads : this.#here;
   }
 
@@ -67,9 +67,9 @@ export class Route {
     return this.#isAside ? undefined : this.#here.known(id, blocking);
   }
 
-  /** Remembers that there are large sessions, when this is one. */
-  note(pickled: Pickled): void {
-    if (isLargeText(pickled)) this.#hasLarge = true;
+  /** Remembers that there are large sessions, when one has so many characters. */
+  note(length: number): void {
+    if (length > largeBytes) this.#hasLarge = true;
   }
 
   /** Gives back the locks that are held for the caller. */
@@ -81,10 +81,6 @@ export class Route {
   async end(): Promise<void> {
     await this.#threads?.end();
   }
-}
-
-function isLargeText({ text }: Pickled): boolean {
-  return text.length > largeBytes;
 }
 
 /** Whether a file has room for a large session. One that cannot be looked at fails who reads it. */

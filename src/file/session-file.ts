@@ -36,7 +36,8 @@ import {
   type Version,
   wary,
 } from "./record.ts";
-import { examined, openSession, readOpen, Snapshot } from "./snapshot.ts";
+import { Snapshot } from "./found.ts";
+import { examined, openSession, readOpen } from "./snapshot.ts";
 
 /** A session's file, open under its lock. */
 export class LockedFile {

@@ -3,71 +3,13 @@
 import { constants, fstatSync, openSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { errno, notAFile, notOurs, placeFailed } from "../core/error.ts";
-import { unpickle, unpickleAgain } from "../core/pickle.ts";
-import type { ReadCache } from "./cache.ts";
+import { isSame, type ReadCache } from "./cache.ts";
 import { closeAfter, readAll } from "./descriptor.ts";
 import { confirmDirectory, isTrustedFile } from "./directory.ts";
+import { Snapshot } from "./found.ts";
 import { setTouched } from "./publish.ts";
-import { type Contents, maxRecordBytes, type Meta, parseRecord, type Version } from "./record.ts";
+import { type Contents, maxRecordBytes, type Meta, parseRecord } from "./record.ts";
 import { Scratch } from "./scratch.ts";
-
-/** A session as it is found: by who reads it, and by the next one who changes it. */
-export class Found {
-  readonly current: Version;
-  /** When it was last stored or touched, in milliseconds since the epoch: the file's mtime. */
-  readonly touched: number;
-  #isSound = false;
-  #first: { data: unknown } | undefined;
-
-  constructor(current: Version, touched: number) {
-    this.current = current;
-    this.touched = touched;
-  }
-
-  /** What was stored, a copy for every caller. Throws for text that is none of ours. */
-  data(): unknown {
-    this.examine();
-    const first = this.#first;
-    if (first === undefined) return unpickleAgain(this.current.encoding, this.current.text);
-    this.#first = undefined;
-    return first.data;
-  }
-
-  /** Throws when `data` would. */
-  examine(): void {
-    if (this.#isSound) return;
-    this.#first = { data: unpickle(this.current.encoding, this.current.text) };
-    this.#isSound = true;
-  }
-}
-
-/** What stays as it is when a session's file is written in place. */
-export interface Layout extends Pick<Contents, "capacity" | "hasTtl" | "mark"> {
-  /** Whether the file has another name: it is being put back, or somebody has linked it. */
-  isLinked: boolean;
-}
-
-/** A session file at one moment. */
-export class Snapshot extends Found {
-  readonly layout: Layout;
-  /** The slot that `current` is not in. */
-  readonly spare: 0 | 1;
-  /** The session that is here until the one that is being moved to its place has arrived. */
-  readonly before: Snapshot | undefined;
-
-  constructor(
-    current: Version,
-    touched: number,
-    layout: Layout,
-    spare: 0 | 1,
-    before: Snapshot | undefined,
-  ) {
-    super(current, touched);
-    this.layout = layout;
-    this.spare = spare;
-    this.before = before;
-  }
-}
 
 /** The whole session in `file`, without a lock; `undefined` when there is no file. */
 export function readSession(
@@ -80,7 +22,7 @@ export function readSession(
     if (fd === undefined) return undefined;
     try {
       const found = closeAfter(fd, () => readCurrent(fd, file, id, cache));
-      if (found !== "left") return found;
+      if (found !== "again") return found;
     } catch (error) {
       throw placeFailed("read", file, error);
     }
@@ -92,14 +34,20 @@ function readCurrent(
   file: string,
   id: string,
   cache: ReadCache | undefined,
-): Snapshot | "damaged" | "left" {
+): Snapshot | "damaged" | "again" {
   const stats = statOpen(fd, file);
-  const found = examined(readAs(fd, stats, id));
+  const outline = cache?.outlineOf(file, stats);
+  if (outline) {
+    const found = outline.read(fd);
+    return isSame(stats, fstatSync(fd)) ? found : "again";
+  }
+  const contents = readContents(fd, stats.size);
+  const found = examined(snapshotAs(contents, stats, id));
   // A reader that was stopped here for as long as a writer with the lock, until that was taken over:
   // what the writer has written since is on an inode that has been left, and never was the session.
-  if (fstatSync(fd).nlink === 0) return "left";
-  const isWhole = found !== "damaged" && !found.current.meta.pending;
-  if (isWhole) cache?.put(file, stats, found);
+  if (fstatSync(fd).nlink === 0) return "again";
+  if (found !== "damaged" && contents !== "damaged" && !found.current.meta.pending)
+    cache?.put(file, stats, found, contents.place);
   return found;
 }
 
@@ -151,7 +99,8 @@ export function openSession(file: string, access: number): number | undefined {
 /** What is in a file that has been opened. Whether its data can be unpickled is not looked at. */
 export function readOpen(fd: number, file: string, id: string): Snapshot | "damaged" {
   try {
-    return readAs(fd, statOpen(fd, file), id);
+    const stats = statOpen(fd, file);
+    return snapshotAs(readContents(fd, stats.size), stats, id);
   } catch (error) {
     throw placeFailed("read", file, error);
   }
@@ -164,8 +113,11 @@ function statOpen(fd: number, file: string): Stats {
   return stats;
 }
 
-function readAs(fd: number, stats: Stats, id: string): Snapshot | "damaged" {
-  const contents = readContents(fd, stats.size);
+function snapshotAs(
+  contents: Contents | "damaged",
+  stats: Stats,
+  id: string,
+): Snapshot | "damaged" {
   // A record that was copied or renamed onto another session's name.
   if (contents === "damaged" || contents.current.meta.id !== id) return "damaged";
   return snapshotOf(contents, stats);

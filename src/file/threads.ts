@@ -12,7 +12,7 @@ import type { CleanOptions, CleanResult, WriteOptions } from "../core/handler.ts
 import type { Pickled } from "../core/pickle.ts";
 import { settleAll } from "../core/promise.ts";
 import type { Files, Stored, TextChange } from "./files.ts";
-import type { Found } from "./snapshot.ts";
+import type { Found } from "./found.ts";
 import { type Order, type PlainSession, sessionOf } from "./message.ts";
 import type { Settings } from "./options.ts";
 import { Thread } from "./worker.ts";
