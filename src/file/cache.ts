@@ -39,18 +39,14 @@ const largeText = 16 * 1024;
 /** About what an entry costs beside the session's text. */
 const entryBytes = 1024;
 
-/**
- * Keeps what was used last, in two halves: when the young one is full the old one goes, and the
- * young one is the old one from then on.
- */
+/** Keeps what was used last, in a Map, which knows its order. */
 export class ReadCache {
-  readonly #halfBytes: number;
-  #young = new Map<string, Entry>();
-  #old = new Map<string, Entry>();
-  #youngBytes = 0;
+  readonly #maxBytes: number;
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
 
   constructor(maxBytes: number) {
-    this.#halfBytes = maxBytes / 2;
+    this.#maxBytes = maxBytes;
   }
 
   /** What is in `file`, when it has not been changed since it was read. */
@@ -91,24 +87,24 @@ export class ReadCache {
     this.#add(file, { stamps, since, found: isSettled ? kept : undefined, bytes });
   }
 
+  /** What is known of `file`, which has been used now. */
   #entry(file: string): Entry | undefined {
-    const young = this.#young.get(file);
-    if (young) return young;
-    const old = this.#old.get(file);
-    if (old) this.#add(file, old);
-    return old;
+    const entry = this.#entries.get(file);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(file);
+    this.#entries.set(file, entry);
+    return entry;
   }
 
   #add(file: string, entry: Entry): void {
-    const before = this.#young.get(file)?.bytes ?? 0;
-    if (entry.bytes > this.#halfBytes) return;
-    if (this.#youngBytes - before + entry.bytes > this.#halfBytes) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngBytes = 0;
-    } else this.#youngBytes -= before;
-    this.#young.set(file, entry);
-    this.#youngBytes += entry.bytes;
+    this.#bytes += entry.bytes - (this.#entries.get(file)?.bytes ?? 0);
+    this.#entries.delete(file);
+    this.#entries.set(file, entry);
+    for (const [oldest, { bytes }] of this.#entries) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.#entries.delete(oldest);
+      this.#bytes -= bytes;
+    }
   }
 }
 

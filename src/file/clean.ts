@@ -5,6 +5,7 @@ import { type Stats, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { placeFailed, SessionError } from "../core/error.ts";
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
+import { isPromise, type MaybePromise } from "../core/promise.ts";
 import { tokenIn } from "./holder.ts";
 import { isTrusted, isTrustedFile } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
@@ -13,7 +14,7 @@ import { sizeSaysTtl } from "./record.ts";
 import { putBack } from "./session-file.ts";
 import { readSession } from "./snapshot.ts";
 import { storyAt } from "./takeover.ts";
-import { entriesIn } from "./walk.ts";
+import { entriesIn, Slices } from "./walk.ts";
 
 /** What cleaning asks of the handler. */
 export interface Cleaning {
@@ -46,26 +47,25 @@ export async function cleanDirectory(
   const result: CleanResult = { removed: 0, kept: 0, skipped: 0 };
   const damaged: { path: string; since: number }[] = [];
   const failures: SessionError[] = [];
-  const attempt = async <T>(path: string, work: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work();
-    } catch (error) {
-      failures.push(placeFailed("clean", path, error));
-      return undefined;
-    }
-  };
+  const slices = new Slices();
   signal?.throwIfAborted();
   try {
-    for await (const entry of entriesIn(names.fileDir)) {
+    for (const entry of entriesIn(names.fileDir)) {
+      if (slices.isOver) await slices.next();
       signal?.throwIfAborted();
       if (!entry.isFile()) continue;
       const path = join(names.fileDir, entry.name);
       const id = names.idOf(entry.name);
-      if (id === undefined) {
-        await attempt(path, () => collect(names, path, entry.name, cleaning, damaged));
-        continue;
+      let outcome: Outcome | undefined;
+      try {
+        const visited =
+          id === undefined
+            ? collect(names, path, entry.name, cleaning, damaged)
+            : visit(path, id, cleaning);
+        outcome = isPromise(visited) ? await visited : visited; // most are kept, which is seen at once
+      } catch (error) {
+        failures.push(placeFailed("clean", path, error));
       }
-      const outcome = await attempt(path, () => visit(path, id, cleaning));
       if (outcome === undefined) continue;
       result[outcome === "busy" ? "skipped" : outcome]++;
       if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
@@ -77,17 +77,21 @@ export async function cleanDirectory(
   }
   damaged.sort((a, b) => b.since - a.since);
   for (const { path } of damaged.slice(damagedKept))
-    await attempt(path, async () => unlinkIfThere(path));
+    try {
+      unlinkIfThere(path);
+    } catch (error) {
+      failures.push(placeFailed("clean", path, error));
+    }
   if (failures[0]) throw failures[0];
   onProgress?.({ ...result });
   return result;
 }
 
 /** What becomes of one session; `undefined` when it is gone. */
-async function visit(path: string, id: string, cleaning: Cleaning): Promise<Outcome | undefined> {
+function visit(path: string, id: string, cleaning: Cleaning): MaybePromise<Outcome | undefined> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined || !isTrustedFile(stats.uid, path)) return undefined;
-  return isDue(path, id, stats, cleaning) ? await cleaning.remove(id, path) : "kept";
+  return isDue(path, id, stats, cleaning) ? cleaning.remove(id, path) : "kept";
 }
 
 function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
@@ -105,13 +109,13 @@ function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): bool
  * Removes what stands beside a session and belongs to nobody any more. Its owner, should it be
  * alive, finds out by its own next step.
  */
-async function collect(
+function collect(
   names: Names,
   path: string,
   fileName: string,
   cleaning: Cleaning,
   damaged: { path: string; since: number }[],
-): Promise<void> {
+): MaybePromise<undefined> {
   const companion = parseCompanion(fileName);
   const id = companion && names.idOf(companion.name);
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -127,7 +131,7 @@ async function collect(
   const since = isSession ? stats.ctimeMs : stats.mtimeMs;
   if (Math.abs(Date.now() - since) <= cleaning.staleMs) return;
   const file = names.file(id);
-  if (companion.kind === "lock") return cleaning.unlock(id, file);
+  if (companion.kind === "lock") return cleaning.unlock(id, file).then(() => undefined);
   try {
     removeCompanion(file, path, id, companion.kind);
   } catch (error) {

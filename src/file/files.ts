@@ -17,7 +17,7 @@ import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Durability } from "./publish.ts";
-import { beginTurn, endTurn, waitForTurn } from "./queue.ts";
+import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
 import { type Found, type Snapshot } from "./found.ts";
@@ -53,6 +53,9 @@ export interface Files {
 
 // A holder that is alive shows it four times before anybody may think otherwise.
 const signsOfLifePerLimit = 4;
+
+// Who waits for a lock in another process looks every 0.75 to 1.25 ms at first, see wait.ts.
+const twoLooksMs = 2.5;
 
 /**
  * How often a reader without a lock looks again at a record that seems damaged, a millisecond
@@ -355,6 +358,7 @@ export class FilesHere implements Files {
           await this.#keepFresh(open, this.#turn(file, deadline));
         }
         turns.push(file);
+        if (!isFirst && isOthersTurn(file)) await sleep(twoLooksMs);
         if (isFirst && gathers) await undefined;
         if (!isFirst || gathers) assertSameDirectory(this.fileDir); // it may have taken minutes
         const lock =
@@ -425,20 +429,31 @@ export class FilesHere implements Files {
     isDue: (touched: number, expires: number | undefined) => boolean,
     blocking: boolean,
   ): Promise<"removed" | "kept" | "busy"> {
-    const left = leftOfMove(readSession(place.file, place.id));
-    if (left && !(await this.#finishMove(...left, blocking))) return "busy";
+    let left: [oldId: string, id: string] | undefined;
     const outcome = await this.#withFiles([place], blocking, ([session]) => {
-      const { found } = session;
-      if (typeof found === "object") {
-        const { gone, expires, pending } = found.current.meta;
-        if (gone === undefined && (pending || !isDue(found.touched, expires))) return "kept"; // changed since we looked
-        this.#end(session);
-        return gone === undefined ? "removed" : "kept";
-      }
-      this.#end(session);
-      return "kept";
+      left = leftOfMove(session.found);
+      return left ? "half moved" : this.#endIfDue(session, isDue);
     });
-    return outcome ?? "busy";
+    if (outcome !== "half moved") return outcome ?? "busy";
+    if (left === undefined || !(await this.#finishMove(...left, blocking))) return "busy";
+    const ended = await this.#withFiles([place], blocking, ([session]) =>
+      this.#endIfDue(session, isDue),
+    );
+    return ended ?? "busy";
+  }
+
+  #endIfDue(
+    session: LockedFile,
+    isDue: (touched: number, expires: number | undefined) => boolean,
+  ): "removed" | "kept" {
+    const { found } = session;
+    const isGone = typeof found !== "object" || found.current.meta.gone !== undefined;
+    if (!isGone) {
+      const { pending, expires } = found.current.meta;
+      if (pending || !isDue(found.touched, expires)) return "kept"; // changed since we looked
+    }
+    this.#end(session);
+    return isGone ? "kept" : "removed";
   }
 
   /** Ends a move that somebody has begun and did not live to finish. Whether it had the locks. */

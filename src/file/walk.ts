@@ -7,11 +7,30 @@ import { isTrusted } from "./directory.ts";
 import type { Names } from "./names.ts";
 
 // Measured: slices of 5 ms clean 100,000 files as fast as one sweep does, which stalls everybody
-// for 1.2 s.
-const sliceMs = 5;
+// for 1.2 s. Of 2 ms they are hardly slower, and nobody waits longer than for another request.
+const sliceMs = 2;
 
-/** Every entry of the directory, in slices: between them the event loop turns. */
-export async function* entriesIn(fileDir: string): AsyncGenerator<Dirent, void, undefined> {
+/** Work in slices: between them the event loop turns. */
+export class Slices {
+  #begun = performance.now();
+
+  /** Whether there has been enough of it for now. */
+  get isOver(): boolean {
+    return performance.now() - this.#begun > sliceMs;
+  }
+
+  /** Resolves when the others have had a turn. */
+  async next(): Promise<void> {
+    await nextTurn();
+    this.#begun = performance.now();
+  }
+}
+
+/**
+ * Every entry of the directory. Whoever goes through them does so in slices. (An asynchronous
+ * generator would do that for them, and take a third of the time for itself.)
+ */
+export function* entriesIn(fileDir: string): Generator<Dirent, void, undefined> {
   const directory = open(fileDir);
   let failure: SessionError | undefined;
   const next = (): Dirent | null => {
@@ -22,13 +41,7 @@ export async function* entriesIn(fileDir: string): AsyncGenerator<Dirent, void, 
     }
   };
   try {
-    let begun = performance.now();
-    for (let entry = next(); entry !== null; entry = next()) {
-      yield entry;
-      if (performance.now() - begun < sliceMs) continue;
-      await nextTurn();
-      begun = performance.now();
-    }
+    for (let entry = next(); entry !== null; entry = next()) yield entry;
   } finally {
     close(directory, fileDir, failure);
   }
@@ -68,7 +81,9 @@ function isOurs(file: string, fileDir: string): boolean {
 export async function* sessionsIn(
   names: Names,
 ): AsyncGenerator<{ id: string; file: string }, void, undefined> {
-  for await (const entry of entriesIn(names.fileDir)) {
+  const slices = new Slices();
+  for (const entry of entriesIn(names.fileDir)) {
+    if (slices.isOver) await slices.next();
     const id = entry.isFile() ? names.idOf(entry.name) : undefined;
     if (id === undefined) continue;
     const file = names.file(id);

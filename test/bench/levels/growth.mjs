@@ -3,6 +3,7 @@
 // part. `--svg` draws it into docs/growth.svg.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, lstatSync, mkdirSync, openSync, opendirSync, readSync } from "node:fs";
 import { statfsSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,6 +32,8 @@ export async function measure({ dir, quick, rounds, svg, log }) {
     log(`${nameOf(count)} sessions`);
     places.push(await fill(join(dir, String(count)), count));
   }
+
+  spawnSync("sync", ["-f", dir]); // what has just been written is not to be written meanwhile
 
   const ms = quick ? 100 : 400;
   const perSecond = async (operation, use) => {
