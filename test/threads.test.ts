@@ -103,6 +103,14 @@ describe("option `threads`", () => {
     expect(calls).toContain("linkSync");
   });
 
+  it("is not 0 by default for cleaning", async () => {
+    const handler = opened();
+    await handler.store("a", 1);
+    const calls = callsHere(handler.fileDir);
+    expect(await handler.clean(0)).toEqual({ removed: 1, kept: 0, skipped: 0 });
+    expect(calls).toEqual([]);
+  });
+
   it("is 4 by default on a network disk", async () => {
     const fileDir = tempDir();
     const nfs = { type: 0x6969n };

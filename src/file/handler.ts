@@ -109,12 +109,12 @@ export class FileHandler implements Handler {
 
   async clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
     seconds("timeout", timeout);
-    return this.#count(() => this.#route.ofAll().clean(timeout, options));
+    return this.#count(() => this.#route.toClean().clean(timeout, options));
   }
 
   async *keys(): AsyncGenerator<string, void, undefined> {
     if (this.#closed) throw closed();
-    yield* this.#route.ofAll().keys();
+    yield* this.#route.toList().keys();
   }
 
   async close(): Promise<void> {

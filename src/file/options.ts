@@ -34,8 +34,8 @@ export interface FileHandlerOptions {
   /**
    * Threads that read and write the session files, 0 to 64. With 0 the caller's own thread does, at once: on a
    * local disk that is fastest, and on a slow one every other request waits meanwhile. Default: 4 for
-   * a `fileDir` on a network disk; on a local one 4 for sessions of more than 256 KiB, and 0 for all
-   * others. They are started when there is something to do, and end when there was nothing for a
+   * a `fileDir` on a network disk; on a local one 4 for cleaning and for sessions of more than 256
+   * KiB, and 0 for all else. They are started when there is something to do, and end when there was nothing for a
    * minute.
    */
   threads?: number;

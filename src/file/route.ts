@@ -2,7 +2,7 @@
 //
 // On a local disk this thread, at once: the calls take microseconds, and to hand them over takes more
 // than all of them. On a disk elsewhere each can take seconds, in which nobody else would be served.
-// And a large session takes its time wherever it is (measured: of 256 KiB 2 ms to read and 4 to
+// A large session takes its time wherever it is (measured: of 256 KiB 2 ms to read and 4 to
 // store, of 1 MiB 9 and 16).
 
 import { lstatSync } from "node:fs";
@@ -52,9 +52,14 @@ export class Route {
     return this.#isAside || isLarge() ? this.#threads : this.#here;
   }
 
-  /** Who is to go through all of them. */
-  ofAll(): Files {
+  /** Who is to list all of them. */
+  toList(): Files {
     return (this.#isAside || this.#hasLarge ? this.#threads : undefined) ?? this.#here;
+  }
+
+  /** Who is to clean: any time the disk takes for it, even a local one, would be missed here. */
+  toClean(): Files {
+    return this.#threads ?? this.#here;
   }
 
   /** Who keeps the locks that are held for the caller. */

@@ -61,7 +61,7 @@ function recordOf(path) {
 
 mkdirSync(join(outside, "directory"), { recursive: true });
 writeFileSync(join(outside, "text"), "outside");
-const maker = new FileHandler({ fileDir: join(base, "made"), filePrefix: "" });
+const maker = new FileHandler({ fileDir: join(base, "made"), filePrefix: "", threads: 0 });
 for (const id of ["a", "b"]) {
   await maker.store(id, "outside");
   copyFileSync(join(base, "made", id), join(outside, id));
@@ -188,7 +188,7 @@ async function attack(name, whereTo, clear) {
 
 /** Whether what was planted, or a copy of it, counts as a session by now. */
 async function isAdopted() {
-  const handler = new Handler({ fileDir: join(base, "sessions"), lockTimeout: 0.02 });
+  const handler = new Handler({ fileDir: join(base, "sessions"), lockTimeout: 0.02, threads: 0 });
   for (const id of ["a", "b"]) {
     // It is refused where it still stands.
     const record = await handler.retrieve(id, { blocking: false }).catch(() => ({}));
@@ -203,7 +203,7 @@ async function run(name, between) {
   const fileDir = join(base, "sessions");
   rmSync(fileDir, { recursive: true, force: true });
   mkdirSync(fileDir, { mode: 0o700 });
-  const handler = new Handler({ fileDir, lockTimeout: 0.02, ...options });
+  const handler = new Handler({ fileDir, lockTimeout: 0.02, threads: 0, ...options });
   await handler.store("a", "inside");
   await prepare(handler);
   let index = 0;

@@ -9,7 +9,7 @@ import { operations } from "../_operations.mjs";
 
 const [fault, fileDir, name, call, share] = process.argv.slice(2);
 const Handler = fault === "" ? FileHandler : faults[fault](FileHandler);
-const handler = new Handler({ fileDir });
+const handler = new Handler({ fileDir, threads: 0 }); // the calls of this thread are counted
 const point = { call: Number(call), ...(share !== "" && { share: Number(share) }) };
 const { run } = operations.find((operation) => operation.name === name);
 
