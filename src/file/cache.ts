@@ -25,10 +25,15 @@ interface Entry {
   found: Snapshot | Outline | undefined;
   /** What it costs. */
   bytes: number;
+  /** When it was put at its place in the order of use. */
+  usedAt: number;
 }
 
 const tickMs = 50;
 const coarseTickMs = 3000;
+
+/** The order of use is exact to this: to keep it so at each use takes as long as half an lstat. */
+const orderMs = 1000;
 
 /**
  * Text of more characters is read again each time, unchecked: its checksum and its parsing, which
@@ -84,13 +89,15 @@ export class ReadCache {
     const kept = isLarge ? new Outline(found, place) : found;
     const { ctimeMs, mtimeMs, ino, size, dev, nlink } = stats;
     const stamps = { ctimeMs, mtimeMs, ino, size, dev, nlink };
-    this.#add(file, { stamps, since, found: isSettled ? kept : undefined, bytes });
+    this.#add(file, { stamps, since, found: isSettled ? kept : undefined, bytes, usedAt: now });
   }
 
   /** What is known of `file`, which has been used now. */
   #entry(file: string): Entry | undefined {
     const entry = this.#entries.get(file);
-    if (entry === undefined) return undefined;
+    const now = performance.now();
+    if (entry === undefined || now - entry.usedAt < orderMs) return entry;
+    entry.usedAt = now;
     this.#entries.delete(file);
     this.#entries.set(file, entry);
     return entry;
