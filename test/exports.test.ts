@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import type * as filesessionDriver from "../src/driver.ts";
+import type * as filesession from "../src/index.ts";
 import { tempDir } from "./_dir.ts";
 
 // Not what a comment shows.
@@ -8,8 +10,8 @@ const importLine = /^(?:import|export)\b[^;]*? from "([^"]+)"/gm;
 describe("the built package", () => {
   it("gives these names, and no others", async () => {
     const names: Record<string, string[]> = {};
-    for (const subpath of ["filesession", "filesession/driver", "filesession/testing"])
-      names[subpath] = Object.keys((await import(subpath)) as object).toSorted();
+    for (const subpath of ["", "/driver", "/testing"])
+      names[`filesession${subpath}`] = Object.keys(await published(subpath)).toSorted();
     expect(names).toEqual({
       filesession: ["FileHandler", "SessionError", "isRecord", "useFileSession"],
       "filesession/driver": ["default"],
@@ -47,8 +49,8 @@ describe("the built package", () => {
   });
 
   it("has one FileHandler and one SessionError", async () => {
-    const { FileHandler, SessionError } = await import("filesession");
-    const { default: driver } = await import("filesession/driver");
+    const { FileHandler, SessionError } = (await published("")) as typeof filesession;
+    const { default: driver } = (await published("/driver")) as typeof filesessionDriver;
     const sessions = driver({ fileDir: tempDir() });
     expect(sessions.getInstance()).toBeInstanceOf(FileHandler);
     await expect(sessions.setItemRaw("a", () => {})).rejects.toBeInstanceOf(SessionError);
@@ -67,6 +69,11 @@ describe("the built package", () => {
     }
   });
 });
+
+/** What an import of this subpath gives. TypeScript knows it only when it has been built. */
+function published(subpath: string): Promise<object> {
+  return import(`filesession${subpath}`) as Promise<object>;
+}
 
 function built(file: string): string {
   return readFileSync(new URL(`../dist/${file}.js`, import.meta.url), "utf8");

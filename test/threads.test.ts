@@ -188,6 +188,13 @@ describe("what a thread passes on", () => {
     expect((await handler.retrieve("a")).data).toBe("two");
   });
 
+  it("of the options of a call what they are, whatever else is with them", async () => {
+    const handler = opened({ threads: 1 });
+    const options = { ip: "::1", request: () => undefined };
+    expect((await handler.store("a", 1, options)).ip).toBe("::1");
+    await expect(handler.store("a", 1, { ip: (() => "") as never })).rejects.toThrow("`ip`");
+  });
+
   it("errors, with their code and what caused them", async () => {
     const handler = opened({ threads: 2 });
     await rm(handler.fileDir, { recursive: true });

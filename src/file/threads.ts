@@ -6,7 +6,7 @@
 // that a server sends, so four calls that hang would hold all that up too; and the protocol would
 // be written twice.
 //
-// What it costs: 60 µs for each call, and some 5 MB for each thread.
+// What it costs: 60 µs for each call, and some 12 MB for each thread.
 
 import type { CleanOptions, CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
@@ -26,12 +26,16 @@ export class Threads implements Files {
   }
 
   async store(id: string, pickled: Pickled, options: WriteOptions): Promise<Stored> {
-    const stored = await this.#of(id).call({ method: "store", args: [id, pickled, options] });
+    const stored = await this.#of(id).call({
+      method: "store",
+      args: [id, pickled, plain(options)],
+    });
     return stored as Stored;
   }
 
   async update(id: string, change: TextChange, options: WriteOptions): Promise<Stored | undefined> {
-    const stored = await this.#of(id).call({ method: "update", args: [id, options] }, { change });
+    const order: Order = { method: "update", args: [id, plain(options)] };
+    const stored = await this.#of(id).call(order, { change });
     return stored as Stored | undefined;
   }
 
@@ -101,4 +105,18 @@ export class Threads implements Files {
     if (thread === undefined) throw new RangeError("there are no threads");
     return thread;
   }
+}
+
+const optionNames: string[] = [
+  "ip",
+  "cookieName",
+  "ttl",
+  "oldId",
+  "mustExist",
+] satisfies (keyof WriteOptions)[];
+
+/** The options, and nothing else that may be there and cannot be sent. */
+function plain(options: WriteOptions): WriteOptions {
+  const own = Object.entries(options).filter(([name]) => optionNames.includes(name));
+  return Object.fromEntries(own);
 }

@@ -73,9 +73,9 @@ export class Thread {
     const { signal } = listener;
     const giveUp = (): void => this.#giveUp(call, signal?.reason);
     const done = new Promise((resolve, reject) => {
+      worker.postMessage({ ...order, call } satisfies Request);
       const context = new AsyncResource("filesession.thread");
       this.#calls.set(call, { resolve, reject, listener, context });
-      worker.postMessage({ ...order, call } satisfies Request);
       signal?.addEventListener("abort", giveUp);
     });
     return signal ? done.finally(() => signal.removeEventListener("abort", giveUp)) : done;
