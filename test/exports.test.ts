@@ -13,7 +13,14 @@ describe("the built package", () => {
     for (const subpath of ["", "/driver", "/testing"])
       names[`filesession${subpath}`] = Object.keys(await published(subpath)).toSorted();
     expect(names).toEqual({
-      filesession: ["FileHandler", "SessionError", "isRecord", "useFileSession"],
+      filesession: [
+        "FileHandler",
+        "SessionError",
+        "getFileSession",
+        "isRecord",
+        "requireFileSession",
+        "useFileSession",
+      ],
       "filesession/driver": ["default"],
       "filesession/testing": ["testHandler"],
     });

@@ -21,6 +21,8 @@ export type SessionErrorCode =
   | "ERR_SESSION_LOCK_LOST"
   /** The session was destroyed, or moved to another id, while it was in use. */
   | "ERR_SESSION_GONE"
+  /** The request has no session, and was to have one. */
+  | "ERR_SESSION_REQUIRED"
   /** The data holds something that cannot be stored. The message names the path. */
   | "ERR_SESSION_DATA"
   /** The data is larger than `maxBytes`. */
@@ -37,6 +39,7 @@ const responses: Record<SessionErrorCode, [status: number, statusText: string]> 
   ERR_SESSION_LOCK_TIMEOUT: [503, "Session Busy"],
   ERR_SESSION_LOCK_LOST: [503, "Session Busy"],
   ERR_SESSION_GONE: [409, "Session Gone"],
+  ERR_SESSION_REQUIRED: [401, "Unauthorized"],
   ERR_SESSION_DATA: [500, "Session Data Not Storable"],
   ERR_SESSION_TOO_LARGE: [413, "Session Too Large"],
   ERR_SESSION_OPTION: [500, "Session Misconfigured"],
@@ -171,6 +174,13 @@ export function gone(id: string): SessionError {
   return new SessionError(
     "ERR_SESSION_GONE",
     `Cannot change session ${id}: it was destroyed or moved in the meantime`,
+  );
+}
+
+export function required(name: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_REQUIRED",
+    `Cannot go on without a session: the request has no cookie \`${name}\` that opens one`,
   );
 }
 

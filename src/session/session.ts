@@ -70,6 +70,18 @@ export interface FileSession<T extends object = AnyData> {
   readonly update: (change: SessionUpdate<T>) => Promise<FileSession<T>>;
   /** Makes the data exactly this. Begins the session if there is none. Rejects as `update` does. */
   readonly replace: (data: T) => Promise<FileSession<T>>;
+  /** Removes these keys from the data. Nothing happens where they are not. Rejects as `update` does. */
+  readonly unset: (...keys: (keyof T)[]) => Promise<FileSession<T>>;
+  /**
+   * The value under `key`, which is removed in the same transaction: of requests that pull at once,
+   * one gets it. `undefined` when there is none. Rejects as `update` does.
+   */
+  readonly pull: <K extends keyof T>(key: K) => Promise<T[K] | undefined>;
+  /**
+   * Reads the session again, as it is on disk now. One that has ended, moved or been destroyed
+   * since is gone: `data` is empty, and a later `update` begins a new one.
+   */
+  readonly reload: () => Promise<FileSession<T>>;
   /**
    * Gives the session a new token and id; data and creation time are kept, the old token is dead at
    * once. Call it when somebody signs in or gains a right. Nothing happens while nothing is stored.
@@ -179,6 +191,36 @@ class Session<T extends object> implements FileSession<T> {
 
   readonly replace = (data: T): Promise<this> => this.#write(() => ({ ...plain(data) }));
 
+  readonly unset = async (...keys: (keyof T)[]): Promise<this> => {
+    await this.#turn;
+    if (this.#record === undefined) return this;
+    return this.#write((data) => {
+      const rest = Object.entries(data).filter(([key]) => !keys.includes(key as keyof T));
+      return rest.length < Object.keys(data).length ? Object.fromEntries(rest) : undefined;
+    });
+  };
+
+  readonly pull = async <K extends keyof T>(key: K): Promise<T[K] | undefined> => {
+    await this.#turn;
+    if (this.#record === undefined) return undefined;
+    let value: T[K] | undefined;
+    await this.#write((data) => {
+      if (!Object.hasOwn(data, key)) return undefined;
+      ({ [key]: value } = data);
+      const { [key]: _, ...rest } = data;
+      return rest;
+    });
+    return value;
+  };
+
+  readonly reload = (): Promise<this> =>
+    this.#inTurn(async () => {
+      if (this.#place === undefined || this.#record === undefined) return;
+      const record = await this.#settings.handler.retrieve(this.#place.id, { blocking: false });
+      if (isRecord(record) && this.#isLive(record, Date.now())) this.#take(record);
+      else this.#forget();
+    });
+
   readonly regenerate = (): Promise<this> =>
     this.#inTurn(async () => {
       const from = this.#place;
@@ -196,10 +238,7 @@ class Session<T extends object> implements FileSession<T> {
       const isCookieDue = this.#cookie.isOut;
       if (isCookieDue && this.#cookie.isLate) throw headersSent();
       if (this.#place) await this.#settings.handler.remove(this.#place.id);
-      this.#place = undefined;
-      this.#record = undefined;
-      this.#data = undefined;
-      this.#isNew = true;
+      this.#forget();
       // Too late by now is no harm: the cookie that stays names nothing any more.
       if (isCookieDue && !this.#cookie.isLate) this.#cookie.expire();
     });
@@ -296,6 +335,14 @@ class Session<T extends object> implements FileSession<T> {
   #take(record: SessionRecord): void {
     this.#record = record;
     this.#data = undefined;
+  }
+
+  /** There is no session any more; the next one has a token of its own. */
+  #forget(): void {
+    this.#place = undefined;
+    this.#record = undefined;
+    this.#data = undefined;
+    this.#isNew = true;
   }
 
   #isLive(record: SessionRecord, now: number): boolean {

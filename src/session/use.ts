@@ -39,10 +39,10 @@ export function useFileSession<T extends object = AnyData>(
 
 /** The promise is kept, not the session, so that parallel first calls read once. */
 interface Opened extends Pick<Settings, "handler" | "name"> {
-  session: Promise<FileSession<object>>;
+  session: Promise<FileSession>;
 }
 
-function open(event: H3EventLike, settings: Settings): Promise<FileSession<object>> {
+function open(event: H3EventLike, settings: Settings): Promise<FileSession> {
   const { handler, name, cookie, proxies, cleanMs, maxAgeMs, idleMs } = settings;
   if (cleanMs > 0) keepClean(handler, cleanMs, Math.min(maxAgeMs, idleMs) / 1000);
   const sessionCookie = new SessionCookie(event, name, cookie);

@@ -1,0 +1,24 @@
+import type { FileSessionConfig } from "./config.ts";
+import type { H3EventLike } from "./event.ts";
+import type { AnyData, FileSession } from "./session.ts";
+import { useFileSession } from "./use.ts";
+
+/** A session that is only looked at. */
+export type ReadonlyFileSession<T extends object = AnyData> = Pick<
+  FileSession<T>,
+  "id" | "data" | "time" | "touched" | "expires" | "ip" | "toJSON"
+>;
+
+/**
+ * The session of the visitor who sent this request, to look at; `undefined` when there is none.
+ * Begins no session, sets no cookie, waits for no lock. It counts as use of the session.
+ *
+ * Rejects as `useFileSession` does.
+ */
+export async function getFileSession<T extends object = AnyData>(
+  event: H3EventLike,
+  config?: FileSessionConfig,
+): Promise<ReadonlyFileSession<T> | undefined> {
+  const session = await useFileSession<T>(event, config);
+  return session.id === undefined ? undefined : session;
+}

@@ -1,0 +1,18 @@
+import { required } from "../core/error.ts";
+import { type FileSessionConfig, readConfig } from "./config.ts";
+import type { H3EventLike } from "./event.ts";
+import type { AnyData, FileSession } from "./session.ts";
+import { useFileSession } from "./use.ts";
+
+/**
+ * The session of the visitor who sent this request. Rejects with `ERR_SESSION_REQUIRED`, which is a
+ * 401 in h3, when there is none; otherwise as `useFileSession` does.
+ */
+export async function requireFileSession<T extends object = AnyData>(
+  event: H3EventLike,
+  config: FileSessionConfig = {},
+): Promise<FileSession<T>> {
+  const session = await useFileSession<T>(event, config);
+  if (session.id === undefined) throw required(readConfig(config).name);
+  return session;
+}
