@@ -11,8 +11,7 @@ export {
   type WriteOptions,
 } from "./core/handler.ts";
 export { FileHandler } from "./file/handler.ts";
-export type { FileHandlerOptions } from "./file/options.ts";
-export type { Durability } from "./file/publish.ts";
+export type { Durability, FileHandlerOptions } from "./file/options.ts";
 export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";

@@ -16,7 +16,7 @@ import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Settings } from "./options.ts";
-import type { Durability } from "./publish.ts";
+import type { Durability } from "./options.ts";
 import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";

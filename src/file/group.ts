@@ -8,7 +8,7 @@ import { AsyncResource } from "node:async_hooks";
 import { SessionError } from "../core/error.ts";
 import { type Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise } from "../core/promise.ts";
-import type { Durability } from "./publish.ts";
+import type { Durability } from "./options.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
 import { Found } from "./found.ts";

@@ -2,7 +2,14 @@
 
 import { badOption } from "../core/error.ts";
 import type { WriteOptions } from "../core/handler.ts";
-import type { Durability } from "./publish.ts";
+
+/**
+ * What an acknowledged write survives.
+ * - `process`: the death of every process, not a power cut. Damage by one is found, never used.
+ * - `file`: after a power cut a session is its old or its new version, never less.
+ * - `full`: acknowledged is durable, removal included.
+ */
+export type Durability = "process" | "file" | "full";
 
 export interface FileHandlerOptions {
   /**

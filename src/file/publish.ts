@@ -31,15 +31,8 @@ import {
   unlinkUnheard,
 } from "./lock.ts";
 import { companionFile, lockFile } from "./names.ts";
+import type { Durability } from "./options.ts";
 import { markIn, markOffset, titleBytes, wary } from "./record.ts";
-
-/**
- * What an acknowledged write survives.
- * - `process`: the death of every process, not a power cut. Damage by one is found, never used.
- * - `file`: after a power cut a session is its old or its new version, never less.
- * - `full`: acknowledged is durable, removal included.
- */
-export type Durability = "process" | "file" | "full";
 
 /**
  * Puts `bytes` at the locked file's name, as a file last changed at `touched`: in the place of the

@@ -16,8 +16,8 @@ import {
   unlinkIfThere,
 } from "./lock.ts";
 import { type Companion, companionFile, lockFile } from "./names.ts";
+import type { Durability } from "./options.ts";
 import {
-  type Durability,
   moveToNewInode,
   publish,
   renameIfThere,
