@@ -1,35 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, it, vi } from "vitest";
-import { FileHandler } from "../src/file/handler.ts";
+import { describe, it } from "vitest";
 import { testHandler } from "../src/testing.ts";
 import { type Broken, brokenHandlers } from "./_broken-handlers.ts";
+import { fileHarness } from "./_file-harness.ts";
 import { FilesHandler, FilesPlace } from "./_files-handler.ts";
 import { MemoryHandler, MemoryPlace } from "./_memory-handler.ts";
 
 describe.each(["process", "file", "full"] as const)("FileHandler, durability %s", (durability) => {
-  testHandler(it, () => {
-    const base = mkdtempSync(join(tmpdir(), "filesession-"));
-    const fileDir = join(base, "sessions");
-    return {
-      open: () => new FileHandler({ fileDir, durability }),
-      advance(seconds) {
-        if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["Date"] });
-        vi.setSystemTime(Date.now() + seconds * 1000);
-      },
-      async breakPlace() {
-        await rename(fileDir, join(base, "moved away"));
-        await writeFile(fileDir, "a file where the directory was");
-      },
-      async close() {
-        vi.useRealTimers();
-        await rm(base, { recursive: true });
-      },
-    };
-  });
+  testHandler(it, () => fileHarness({ durability }));
 });
 
 // The suite has tests of its own: it lets handlers pass that are right, and no other.

@@ -1,5 +1,4 @@
 import { expect, it } from "vitest";
-import { type FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import { getFileSession } from "../src/session/get.ts";
 import { requireFileSession } from "../src/session/require.ts";
@@ -15,14 +14,20 @@ interface Data {
 }
 
 /** The sessions of one site. */
-function place(config: FileSessionConfig = {}) {
+function place() {
   const fileDir = tempDir();
-  const all = { fileDir, ...config };
+  const use = (event: H3EventLike): ReturnType<typeof useFileSession<Data>> =>
+    useFileSession<Data>(event, { fileDir });
   return {
     fileDir,
-    use: (event: H3EventLike) => useFileSession<Data>(event, all),
-    look: (event: H3EventLike) => getFileSession<Data>(event, all),
-    demand: (event: H3EventLike) => requireFileSession<Data>(event, all),
+    use,
+    look: (event: H3EventLike) => getFileSession<Data>(event, { fileDir }),
+    demand: (event: H3EventLike) => requireFileSession<Data>(event, { fileDir }),
+    /** Begins a session. */
+    login: async (event: H3EventLike) => {
+      const { id, data, touched } = await (await use(event)).update({ user: 7 });
+      return { id, data, touched };
+    },
   };
 }
 
@@ -41,11 +46,9 @@ describeH3("session.unset", (h3) => {
   });
 
   it("begins no session, and writes nothing where the key is not", async () => {
-    const { use, fileDir } = place();
+    const { use, fileDir, login } = place();
     const site = await h3.serve({
-      "/login": async (event) => ({
-        touched: (await (await use(event)).update({ user: 7 })).touched,
-      }),
+      "/login": login,
       "/empty": async (event) => ({
         touched: (await (await use(event)).unset("cart")).touched ?? null,
       }),
@@ -54,7 +57,9 @@ describeH3("session.unset", (h3) => {
     expect(filesIn(fileDir)).toEqual([]);
     const visitor = site.visitor();
     const { json } = await visitor.get("/login");
-    expect((await visitor.get("/empty")).json).toEqual(json);
+    expect((await visitor.get("/empty")).json).toEqual({
+      touched: (json as Data & { touched: number }).touched,
+    });
   });
 });
 
@@ -86,10 +91,10 @@ describeH3("session.pull", (h3) => {
 
 describeH3("session.reload", (h3) => {
   it("reads what others have stored since", async () => {
-    const { use, fileDir } = place();
+    const { use, fileDir, login } = place();
     const other = new FileHandler({ fileDir });
     const site = await h3.serve({
-      "/login": async (event) => (await (await use(event)).update({ user: 7 })).data,
+      "/login": login,
       "/": async (event) => {
         const session = await use(event);
         await other.update(session.id ?? "", () => ({ user: 8 }));
@@ -103,10 +108,10 @@ describeH3("session.reload", (h3) => {
   });
 
   it("finds out that the session is gone; the next update begins another", async () => {
-    const { use, fileDir } = place();
+    const { use, fileDir, login } = place();
     const other = new FileHandler({ fileDir });
     const site = await h3.serve({
-      "/login": async (event) => (await (await use(event)).update({ user: 7 })).data,
+      "/login": login,
       "/": async (event) => {
         const session = await use(event);
         const { id } = session;
@@ -133,9 +138,9 @@ describeH3("session.reload", (h3) => {
 
 describeH3("getFileSession", (h3) => {
   it("gives the session that is there", async () => {
-    const { use, look } = place();
+    const { look, login } = place();
     const site = await h3.serve({
-      "/login": async (event) => (await (await use(event)).update({ user: 7 })).data,
+      "/login": login,
       "/": async (event) => (await look(event))?.data ?? null,
     });
     const visitor = site.visitor();
@@ -155,10 +160,10 @@ describeH3("getFileSession", (h3) => {
   });
 
   it("does not wait for a lock", async () => {
-    const { use, look, fileDir } = place();
+    const { look, fileDir, login } = place();
     const other = new FileHandler({ fileDir });
     const site = await h3.serve({
-      "/login": async (event) => ({ id: (await (await use(event)).update({ user: 7 })).id }),
+      "/login": login,
       "/": async (event) => (await look(event))?.data ?? null,
     });
     const visitor = site.visitor();
@@ -171,9 +176,9 @@ describeH3("getFileSession", (h3) => {
 
 describeH3("requireFileSession", (h3) => {
   it("gives the session that is there", async () => {
-    const { use, demand } = place();
+    const { demand, login } = place();
     const site = await h3.serve({
-      "/login": async (event) => (await (await use(event)).update({ user: 7 })).data,
+      "/login": login,
       "/": async (event) => (await (await demand(event)).update({ cart: ["tea"] })).data,
     });
     const visitor = site.visitor();

@@ -1,10 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
 import { setEnvironmentData } from "node:worker_threads";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { CleanResult } from "../src/core/handler.ts";
@@ -12,6 +9,7 @@ import { type FileHandlerOptions, FileHandler, SessionError } from "../src/index
 import { testHandler } from "../src/testing.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
+import { fileHarness } from "./_file-harness.ts";
 
 vi.mock("../src/file/worker.ts", async (original) => ({
   ...(await original<object>()),
@@ -44,25 +42,15 @@ function tellThreads(key: "slow" | "fatal", value: { dir: string; ms?: number })
 
 describe("FileHandler, two threads", () => {
   testHandler(it, () => {
-    const base = mkdtempSync(join(tmpdir(), "filesession-"));
-    const fileDir = join(base, "sessions");
     const clock = new SharedArrayBuffer(8);
     const shiftMs = new Float64Array(clock);
     setEnvironmentData("clock", clock);
+    const harness = fileHarness({ threads: 2 });
     return {
-      open: () => new FileHandler({ fileDir, threads: 2 }),
+      ...harness,
       advance(seconds) {
-        if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["Date"] });
-        vi.setSystemTime(Date.now() + seconds * 1000);
+        harness.advance(seconds);
         shiftMs[0] = (shiftMs[0] ?? 0) + seconds * 1000;
-      },
-      async breakPlace() {
-        await rename(fileDir, join(base, "moved away"));
-        await writeFile(fileDir, "a file where the directory was");
-      },
-      async close() {
-        vi.useRealTimers();
-        await rm(base, { recursive: true });
       },
     };
   });

@@ -15,12 +15,11 @@ import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock 
 import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
-import type { Settings } from "./options.ts";
-import type { Durability } from "./options.ts";
+import type { Durability, Settings } from "./options.ts";
 import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
-import { type Found, type Snapshot } from "./found.ts";
+import type { Found, Snapshot } from "./found.ts";
 import { readSession, touchSession } from "./snapshot.ts";
 import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
 import { sessionsIn } from "./walk.ts";
@@ -67,6 +66,8 @@ export class FilesHere implements Files {
   /** The directory, all links resolved. */
   readonly fileDir: string;
   readonly names: Names;
+  /** Whether the directory is on another machine, as far as can be told. */
+  readonly isRemote: boolean;
   readonly #cache: ReadCache | undefined;
   readonly #durability: Durability;
   readonly #lockTimeout: number;
@@ -79,8 +80,8 @@ export class FilesHere implements Files {
     this.#staleMs = 1000 * staleAfter;
     this.#durability = durability;
     this.fileDir = openDirectory(fileDir);
-    const isCached = cacheBytes > 0 && networkDiskAt(this.fileDir) === undefined;
-    this.#cache = isCached ? new ReadCache(cacheBytes) : undefined;
+    this.isRemote = networkDiskAt(this.fileDir) !== undefined;
+    this.#cache = cacheBytes > 0 && !this.isRemote ? new ReadCache(cacheBytes) : undefined;
     this.names = new Names(this.fileDir, filePrefix);
   }
 

@@ -17,6 +17,7 @@ import { withLateData } from "./late-data.ts";
 import type { Found } from "./found.ts";
 import { lockFile } from "./names.ts";
 import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
+import type { Meta } from "./record.ts";
 import { Route } from "./route.ts";
 import { watchSessions } from "./watch.ts";
 
@@ -190,8 +191,12 @@ export class FileHandler implements Handler {
 }
 
 function storedRecord<T>({ meta, touched }: Stored, data: T): SessionRecord<T> {
-  const { id, ip, time, expires, cookieName } = meta;
-  const record: SessionRecord<T> = { id, ip, time, touched, data };
+  const { id, ip, time } = meta;
+  return completed({ id, ip, time, touched, data }, meta);
+}
+
+/** The record, with what not every session has. */
+function completed<T>(record: SessionRecord<T>, { expires, cookieName }: Meta): SessionRecord<T> {
   if (expires !== undefined) record.expires = expires;
   if (cookieName !== undefined) record.cookieName = cookieName;
   return record;
@@ -202,14 +207,12 @@ const parsedAtOnce = 1024;
 
 function recordOf<T>(found: Found): SessionRecord<T> {
   const { meta } = found.current;
-  const { id, ip, time, expires, cookieName } = meta;
+  const { id, ip, time } = meta;
   const { touched } = found;
   // What a session holds is the caller's word: nothing here looks into it.
   const record: SessionRecord<T> =
     found.size < parsedAtOnce
       ? { id, ip, time, touched, data: found.data() as T }
       : withLateData({ id, ip, time, touched }, found);
-  if (expires !== undefined) record.expires = expires;
-  if (cookieName !== undefined) record.cookieName = cookieName;
-  return record;
+  return completed(record, meta);
 }

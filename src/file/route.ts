@@ -10,7 +10,6 @@ import { badOption } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import type { Files, FilesHere } from "./files.ts";
 import type { Found } from "./found.ts";
-import { networkDiskAt } from "./network-disk.ts";
 import { defaultMaxBytes, defaultThreads, type Settings } from "./options.ts";
 import { Threads } from "./threads.ts";
 import { threadFile } from "./worker.ts";
@@ -37,7 +36,7 @@ export class Route {
     if (threads && file === undefined) throw badOption("threads", threads, noThreads);
     this.#here = here;
     this.#threads = file && new Threads(file, { ...settings, fileDir }, threads ?? defaultThreads);
-    this.#isAside = file !== undefined && (threads ?? (networkDiskAt(fileDir) ? 1 : 0)) > 0;
+    this.#isAside = file !== undefined && (threads === undefined ? here.isRemote : threads > 0);
     this.#hasLarge = threads === undefined && maxBytes > defaultMaxBytes;
   }
 

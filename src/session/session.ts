@@ -194,10 +194,7 @@ class Session<T extends object> implements FileSession<T> {
   readonly unset = async (...keys: (keyof T)[]): Promise<this> => {
     await this.#turn;
     if (this.#record === undefined) return this;
-    return this.#write((data) => {
-      const rest = Object.entries(data).filter(([key]) => !keys.includes(key as keyof T));
-      return rest.length < Object.keys(data).length ? Object.fromEntries(rest) : undefined;
-    });
+    return this.#write((data) => without(data, keys));
   };
 
   readonly pull = async <K extends keyof T>(key: K): Promise<T[K] | undefined> => {
@@ -205,10 +202,8 @@ class Session<T extends object> implements FileSession<T> {
     if (this.#record === undefined) return undefined;
     let value: T[K] | undefined;
     await this.#write((data) => {
-      if (!Object.hasOwn(data, key)) return undefined;
-      ({ [key]: value } = data);
-      const { [key]: _, ...rest } = data;
-      return rest;
+      value = Object.hasOwn(data, key) ? data[key] : undefined;
+      return without(data, [key]);
     });
     return value;
   };
@@ -368,6 +363,14 @@ type Written = object | undefined | Promise<object | undefined>;
 function merge(data: object, patch: object | undefined): object | undefined {
   // A spread copies a `__proto__` key as a key and does not follow it; storing it is then refused.
   return patch === undefined ? undefined : { ...data, ...plain(patch) };
+}
+
+/** The data without these keys; `undefined` when it has none of them. */
+function without(data: object, keys: PropertyKey[]): object | undefined {
+  if (!keys.some((key) => Object.hasOwn(data, key))) return undefined;
+  const rest = { ...data };
+  for (const key of keys) Reflect.deleteProperty(rest, key);
+  return rest;
 }
 
 function plain<T extends object>(data: T): T {
