@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,14 +7,18 @@ import { describe, expect, it, onTestFinished } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
+const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const texts = [readme, ...pages.map((name) => readFileSync(join(root, "docs", name), "utf8"))];
 const tsc = join(
   dirname(createRequire(import.meta.url).resolve("typescript/package.json")),
   "bin/tsc",
 );
 
-describe("README.md", () => {
-  it("has snippets that compile against the built package", () => {
-    const snippets = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = ""]) => code);
+describe("README.md and docs/", () => {
+  it("have snippets that compile against the built package", () => {
+    const snippets = texts.flatMap((text) =>
+      [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = ""]) => code),
+    );
     expect(snippets.length).toBeGreaterThanOrEqual(3);
     // Inside of the package, where its own name and its dependencies are found.
     mkdirSync(join(root, "node_modules/.cache"), { recursive: true });
@@ -30,11 +34,11 @@ describe("README.md", () => {
     expect(run(process.execPath, [tsc, "--ignoreConfig", ...flags, ...modern, ...files])).toBe("");
   });
 
-  it("names only scripts that there are", () => {
+  it("name only scripts that there are", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };
-    for (const [, name = ""] of readme.matchAll(/npm (?:run )?(test|playground|bench)\b/g))
+    for (const [, name = ""] of texts.join().matchAll(/npm (?:run )?(test|playground|bench)\b/g))
       expect(scripts).toHaveProperty(name);
   });
 });
