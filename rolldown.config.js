@@ -2,8 +2,8 @@
 //
 // A file costs an import a millisecond and each kilobyte 0.03, as `npm run bench` shows under
 // "Start". `filesession/driver` imports `filesession`, so an app has one FileHandler and one
-// SessionError whatever it imports; of `filesession/testing` nothing is held against those.
-// What runs in a thread is no subpath, but a file of its own; what it shares with the first is in files.js.
+// SessionError whatever it imports. What runs in a thread is no subpath, but a file of its own; what
+// two or more of them share is in files.js.
 
 import { defineConfig } from "rolldown";
 
@@ -13,14 +13,18 @@ const bundle = (input) => ({
   external: /^node:|^\.\/index\.js$/,
   output: {
     dir: "dist",
-    chunkFileNames: "files.js", // there is one, see above
+    chunkFileNames: "[name].js",
+    codeSplitting: { groups: [{ name: "files", minShareCount: 2 }] },
     // The declarations have the comments; annotations are for the bundler of the app.
     comments: { annotation: true, jsdoc: false, legal: false },
   },
 });
 
 export default defineConfig([
-  bundle({ index: "./.build/index.js", thread: "./.build/file/thread.js" }),
+  bundle({
+    index: "./.build/index.js",
+    thread: "./.build/file/thread.js",
+    testing: "./.build/testing.js",
+  }),
   bundle({ driver: "./.build/driver.js" }),
-  bundle({ testing: "./.build/testing.js" }),
 ]);

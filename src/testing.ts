@@ -7,10 +7,12 @@ import { lockFacts } from "./testing/lock.ts";
 import { moveFacts } from "./testing/move.ts";
 import { type Facts, Place } from "./testing/place.ts";
 import { recordFacts } from "./testing/record.ts";
+import { tagFacts } from "./testing/tags.ts";
 import { ttlFacts } from "./testing/ttl.ts";
 import { updateFacts } from "./testing/update.ts";
 
 export type { HandlerHarness, It };
+export { MemoryHandler, MemoryPlace } from "./testing/memory-handler.ts";
 
 /**
  * The `Handler` contract as a test suite: registers one test for each fact that holds for every
@@ -58,6 +60,7 @@ const facts: Facts = {
   ...updateFacts,
   ...lockFacts,
   ...ttlFacts,
+  ...tagFacts,
   ...cleanFacts,
   ...idFacts,
   ...closeFacts,

@@ -12,7 +12,8 @@ import {
   type WriteOptions,
 } from "../src/core/handler.ts";
 import { FilesHandler, FilesPlace } from "./_files-handler.ts";
-import { MemoryHandler, MemoryPlace } from "./_memory-handler.ts";
+import { MemoryHandler } from "../src/testing/memory-handler.ts";
+import { StillPlace } from "./_still-place.ts";
 
 export interface Broken {
   /** What is wrong. */
@@ -20,9 +21,9 @@ export interface Broken {
   /** The titles of the tests that must fail. */
   fails: string[];
   /** A new place, which handlers share. */
-  newPlace: () => MemoryPlace;
+  newPlace: () => StillPlace;
   /** A new handler with the fault. */
-  open: (place: MemoryPlace) => MemoryHandler;
+  open: (place: StillPlace) => MemoryHandler;
 }
 
 export const brokenHandlers: Broken[] = [];
@@ -33,12 +34,12 @@ type Sabotage<H, P> = (handler: H, real: H, place: P) => void;
 function inMemory(
   fault: string,
   fails: string | string[],
-  sabotage: Sabotage<MemoryHandler, MemoryPlace>,
+  sabotage: Sabotage<MemoryHandler, StillPlace>,
 ): void {
   brokenHandlers.push({
     fault,
     fails: [fails].flat(),
-    newPlace: () => new MemoryPlace(),
+    newPlace: () => new StillPlace(),
     open(place) {
       const handler = new MemoryHandler(place);
       sabotage(handler, originalsOf(handler), place);
@@ -84,6 +85,15 @@ inMemory(
   },
 );
 
+inMemory(
+  "a session is always begun now",
+  "`time` says when a session was begun elsewhere; one that is there keeps its own",
+  (handler, real) => {
+    handler.facts = (options, old, verb) =>
+      real.facts({ ...options, time: handler.now() }, old, verb);
+  },
+);
+
 inMemory("store() merges", "store() replaces all of what was there", (handler, real) => {
   const isPlain = (data: unknown): boolean =>
     typeof data === "object" && data !== null && !Array.isArray(data);
@@ -96,7 +106,10 @@ inMemory("store() merges", "store() replaces all of what was there", (handler, r
 
 inMemory(
   "store() forgets `time`",
-  "store() keeps `time` and moves `touched`",
+  [
+    "store() keeps `time` and moves `touched`",
+    "`time` says when a session was begun elsewhere; one that is there keeps its own",
+  ],
   (handler, real, place) => {
     handler.store = async (id, data, options) => {
       const record = await real.store(id, data, options);
@@ -144,7 +157,10 @@ inMemory(
 
 inMemory(
   "a miss is remembered",
-  "store(), touch() and remove() are seen by other handlers at once",
+  [
+    "store(), touch() and remove() are seen by other handlers at once",
+    "a move with grace leaves a miss that leads to the new id",
+  ],
   (handler, real) => {
     const misses = new Set<string>();
     handler.store = (id, data, options) => {
@@ -162,7 +178,12 @@ inMemory(
 
 inMemory(
   "a miss has properties",
-  "retrieve() gives {} for a miss, and creates nothing",
+  [
+    "retrieve() gives {} for a miss, and creates nothing",
+    "a move with grace leaves a miss that leads to the new id",
+    "a move without grace leaves nothing",
+    "clean() removes what a move with grace left, and counts it as no session",
+  ],
   (handler, real) => {
     handler.retrieve = async (id, options) => {
       const record = await real.retrieve<never>(id, options);
@@ -206,7 +227,7 @@ inMemory(
 
 inMemory(
   "remove() throws for a miss",
-  "remove() says whether there was a session",
+  ["remove() says whether there was a session", "what a move with grace leaves is no session"],
   (handler, real) => {
     handler.remove = async (id) => {
       if (!(await real.remove(id))) throw new Error("ENOENT");
@@ -317,7 +338,14 @@ inMemory("a record is shared by who reads it", "a record is a private copy", (ha
 
 inMemory(
   "a move leaves the old id behind",
-  "store() with oldId moves the session: the old id is a miss, `time` and `ip` stay",
+  [
+    "store() with oldId moves the session: the old id is a miss, `time` and `ip` stay",
+    "a move with grace leaves a miss that leads to the new id",
+    "a move without grace leaves nothing",
+    "clean() removes what a move with grace left, and counts it as no session",
+    "tagged() follows a session that moves",
+    "what a move with grace leaves is no session",
+  ],
   (handler, real, place) => {
     handler.store = async (id, data, options) => {
       const { oldId = id, mustExist } = options ?? {};
@@ -396,11 +424,51 @@ inMemory(
   },
 );
 
+inMemory(
+  "a move knows no grace",
+  [
+    "a move with grace leaves a miss that leads to the new id",
+    "what a move with grace leaves is no session",
+    "clean() removes what a move with grace left, and counts it as no session",
+  ],
+  (handler, real) => {
+    handler.leave = (oldId, old, to) => real.leave(oldId, old, to);
+  },
+);
+
+inMemory("every move leaves a trace", ["a move without grace leaves nothing"], (handler, real) => {
+  handler.leave = (oldId, old, to, grace) => real.leave(oldId, old, to, grace || 5);
+});
+
+inMemory(
+  "what a move with grace leaves is a session",
+  "what a move with grace leaves is no session",
+  (handler, real) => {
+    handler.remove = async (id) => {
+      const { moved } = await real.retrieve(id, { blocking: false });
+      return (await real.remove(id)) || moved !== undefined;
+    };
+  },
+);
+
+inMemory(
+  "what a move with grace leaves counts as a session",
+  "clean() removes what a move with grace left, and counts it as no session",
+  (handler, real) => {
+    handler.cleanOne = async (id, timeout, blocking) => {
+      const { moved } = await real.retrieve(id, { blocking: false });
+      const done = await real.cleanOne(id, timeout, blocking);
+      const isGone = moved && !(await real.retrieve(id, { blocking: false })).moved;
+      return isGone ? "removed" : done;
+    };
+  },
+);
+
 // Updates
 
 inMemory(
   "update() changes what this handler has stored last",
-  "update() changes the record as it is now",
+  ["update() changes the record as it is now", "what a move with grace leaves is no session"],
   (handler, real) => {
     const own = new Map<string, SessionRecord<never> | EmptyRecord>();
     handler.store = async (id, data, options) => {
@@ -418,7 +486,10 @@ inMemory(
 
 inMemory(
   "a miss is an empty object to update()",
-  "update() gets {} for a miss, and creates the session",
+  [
+    "update() gets {} for a miss, and creates the session",
+    "what a move with grace leaves is no session",
+  ],
   (handler, real) => {
     handler.update = (id, change, options) =>
       real.update(id, (record) => change(isRecord(record) ? record : { id: undefined }), options);
@@ -427,7 +498,10 @@ inMemory(
 
 inMemory(
   "update() forgets `time`",
-  "update() keeps `time` and `ip`, and moves `touched`",
+  [
+    "update() keeps `time` and `ip`, and moves `touched`",
+    "`time` says when a session was begun elsewhere; one that is there keeps its own",
+  ],
   (handler, real, place) => {
     handler.update = async (id, change, options) => {
       const before = place.sessions.get(id);
@@ -686,19 +760,124 @@ inMemory(
   },
 );
 
-inMemory("store() keeps a ttl", "store() ends an earlier ttl unless given another", (handler) => {
-  handler.keepsTtl.store = true;
-});
+inMemory(
+  "store() keeps a ttl",
+  [
+    "store() ends an earlier ttl unless given another",
+    "update() and a move keep `lasting` with the ttl; a new ttl ends it",
+  ],
+  (handler) => {
+    handler.keepsTtl.store = true;
+  },
+);
 
-inMemory("update() ends a ttl", "update() keeps an earlier ttl unless given another", (handler) => {
-  handler.keepsTtl.update = false;
-});
+inMemory(
+  "update() ends a ttl",
+  [
+    "update() keeps an earlier ttl unless given another",
+    "update() and a move keep `lasting` with the ttl; a new ttl ends it",
+  ],
+  (handler) => {
+    handler.keepsTtl.update = false;
+  },
+);
 
 inMemory(
   "a ttl that makes no sense is none",
   "a ttl that makes no sense is refused: ERR_SESSION_OPTION",
+  (handler, real) => {
+    handler.checkSeconds = (name, value) => void (name === "ttl" || real.checkSeconds(name, value));
+  },
+);
+
+inMemory(
+  "a grace that makes no sense is none",
+  "a move without grace leaves nothing",
+  (handler, real) => {
+    handler.checkSeconds = (name, value) =>
+      void (name === "grace" || real.checkSeconds(name, value));
+  },
+);
+
+inMemory(
+  "clean() knows no lasting sessions",
+  "clean() leaves a lasting session alone until its ttl has run out",
   (handler) => {
-    handler.checkTtl = () => {};
+    handler.isOld = (stored, timeout) =>
+      timeout === 0 || handler.now() - stored.touched > timeout * 1000;
+  },
+);
+
+inMemory(
+  "`lasting` is lost",
+  "update() and a move keep `lasting` with the ttl; a new ttl ends it",
+  (handler, real) => {
+    handler.facts = (options, old, verb) => {
+      const { lasting, ...facts } = real.facts(options, old, verb);
+      return lasting && options.lasting ? { ...facts, lasting } : facts;
+    };
+  },
+);
+
+// Tags
+
+inMemory(
+  "tagged() looks at the beginning of a tag, in any case",
+  "tagged() gives the ids of the sessions that have the tag",
+  (handler, _, place) => {
+    handler.tagged = async (tag) => {
+      handler.checkTag(tag);
+      const has = (other = ""): boolean => other.toLowerCase() === tag.toLowerCase();
+      const ids = [...place.sessions.keys()];
+      const live = await Promise.all(ids.map((id) => handler.load(id)));
+      return ids.filter((_, index) => has(live[index]?.tag));
+    };
+  },
+);
+
+inMemory(
+  "store() and update() without a tag remove it",
+  [
+    "a tag is kept unless given another, also by store(), update() and touch()",
+    "tagged() follows a session that moves",
+  ],
+  (handler, real) => {
+    handler.facts = (options, old, verb) => {
+      const { tag, tagTime, ...facts } = real.facts(options, old, verb);
+      return tag && tagTime && options.tag ? { ...facts, tag, tagTime } : facts;
+    };
+  },
+);
+
+inMemory(
+  "a tag is for ever",
+  "a session has one tag: another one takes its place, `null` removes it",
+  (handler, real) => {
+    handler.facts = ({ tag, ...options }, old, verb) => {
+      const given = tag === undefined ? {} : { tag: old?.tag && !options.oldId ? old.tag : tag };
+      return real.facts({ ...options, ...given }, old, verb);
+    };
+  },
+);
+
+inMemory(
+  "tagged() gives what a ttl has ended",
+  "tagged() gives live sessions only",
+  (handler, real) => {
+    handler.tagged = async (tag) => {
+      handler.isExpired = () => false;
+      return real.tagged(tag).finally(() => {
+        handler.isExpired = real.isExpired;
+      });
+    };
+  },
+);
+
+inMemory(
+  "a tag may be anything",
+  "a tag is any text of 1 to 1024 characters: ERR_SESSION_OPTION",
+  (handler) => {
+    handler.checkTag = () => {};
   },
 );
 
@@ -706,24 +885,42 @@ inMemory(
 
 inMemory(
   "clean() goes by `time`",
-  "clean() removes what was last touched more than `timeout` seconds ago",
+  [
+    "clean() removes what was last touched more than `timeout` seconds ago",
+    "clean() removes what a move with grace left, and counts it as no session",
+    "tagged() gives live sessions only",
+  ],
   (handler, real) => {
     handler.isOld = (stored, timeout) => real.isOld({ ...stored, touched: stored.time }, timeout);
   },
 );
 
-inMemory("clean(0) keeps what has a ttl", "clean(0) removes everything", (handler, real) => {
-  handler.isOld = (stored, timeout) => !stored.expires && real.isOld(stored, timeout);
-});
+inMemory(
+  "clean(0) keeps what has a ttl",
+  [
+    "clean(0) removes everything",
+    "clean() leaves a lasting session alone until its ttl has run out",
+  ],
+  (handler, real) => {
+    handler.isOld = (stored, timeout) => !stored.expires && real.isOld(stored, timeout);
+  },
+);
 
-inMemory("clean() knows no ttl", "clean() removes what a ttl has ended", (handler, real) => {
-  handler.cleanOne = (id, timeout, blocking) => {
-    handler.isExpired = () => false;
-    return real.cleanOne(id, timeout, blocking).finally(() => {
-      handler.isExpired = real.isExpired;
-    });
-  };
-});
+inMemory(
+  "clean() knows no ttl",
+  [
+    "clean() removes what a ttl has ended",
+    "clean() leaves a lasting session alone until its ttl has run out",
+  ],
+  (handler, real) => {
+    handler.cleanOne = (id, timeout, blocking) => {
+      handler.isExpired = () => false;
+      return real.cleanOne(id, timeout, blocking).finally(() => {
+        handler.isExpired = real.isExpired;
+      });
+    };
+  },
+);
 
 inMemory(
   "clean() does not lock",
@@ -929,7 +1126,7 @@ function unlocked(real: MemoryHandler): MemoryHandler["locked"] {
 
 /** The record with something else in it, which is then in the place, too. */
 function amend<T>(
-  place: MemoryPlace,
+  place: StillPlace,
   record: SessionRecord<T>,
   part: Partial<Pick<SessionRecord, "ip" | "time" | "touched">>,
 ): SessionRecord<T> {

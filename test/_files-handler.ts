@@ -7,9 +7,10 @@ import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errno, placeFailed } from "../src/core/error.ts";
-import { MemoryHandler, MemoryPlace, type Stored } from "./_memory-handler.ts";
+import { MemoryHandler, type Stored } from "../src/testing/memory-handler.ts";
+import { StillPlace } from "./_still-place.ts";
 
-export class FilesPlace extends MemoryPlace {
+export class FilesPlace extends StillPlace {
   readonly #base: string = mkdtempSync(join(tmpdir(), "filesession-"));
   /** Deep enough for `../../../a` to stay inside of what `close` removes. */
   readonly dir: string = join(this.#base, "1", "2", "3");

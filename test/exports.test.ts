@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type * as filesessionDriver from "../src/driver.ts";
 import type * as filesession from "../src/index.ts";
+import type * as filesessionTesting from "../src/testing.ts";
 import { tempDir } from "./_dir.ts";
 
 // Not what a comment shows.
@@ -22,7 +23,7 @@ describe("the built package", () => {
         "useFileSession",
       ],
       "filesession/driver": ["default"],
-      "filesession/testing": ["testHandler"],
+      "filesession/testing": ["MemoryHandler", "MemoryPlace", "testHandler"],
     });
   });
 
@@ -51,15 +52,17 @@ describe("the built package", () => {
       "node:timers/promises",
     ]);
     expect(loads("driver")).toEqual(["./index.js"]);
-    expect(loads("testing")).toEqual(["node:assert/strict", "node:timers/promises"]);
+    expect(loads("testing")).toEqual(["./files.js", "node:assert/strict", "node:timers/promises"]);
     expect(loads("thread")).toEqual(["./files.js", "node:worker_threads"]);
   });
 
   it("has one FileHandler and one SessionError", async () => {
     const { FileHandler, SessionError } = (await published("")) as typeof filesession;
+    const { MemoryHandler } = (await published("/testing")) as typeof filesessionTesting;
     const { default: driver } = (await published("/driver")) as typeof filesessionDriver;
     const sessions = driver({ fileDir: tempDir() });
     expect(sessions.getInstance()).toBeInstanceOf(FileHandler);
+    await expect(new MemoryHandler().retrieve("")).rejects.toBeInstanceOf(SessionError);
     await expect(sessions.setItemRaw("a", () => {})).rejects.toBeInstanceOf(SessionError);
   });
 

@@ -4,7 +4,8 @@ import { testHandler } from "../src/testing.ts";
 import { type Broken, brokenHandlers } from "./_broken-handlers.ts";
 import { fileHarness } from "./_file-harness.ts";
 import { FilesHandler, FilesPlace } from "./_files-handler.ts";
-import { MemoryHandler, MemoryPlace } from "./_memory-handler.ts";
+import { MemoryHandler } from "../src/testing/memory-handler.ts";
+import { StillPlace } from "./_still-place.ts";
 
 describe.each(["process", "file", "full"] as const)("FileHandler, durability %s", (durability) => {
   testHandler(it, () => fileHarness({ durability }));
@@ -14,7 +15,7 @@ describe.each(["process", "file", "full"] as const)("FileHandler, durability %s"
 
 describe("testHandler() passes a handler in memory", () => {
   testHandler(it, () => {
-    const place = new MemoryPlace();
+    const place = new StillPlace();
     return {
       open: () => new MemoryHandler(place),
       advance: (seconds) => place.advance(seconds),

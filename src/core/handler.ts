@@ -16,17 +16,38 @@ export interface SessionRecord<T = unknown> {
   touched: number;
   /** When a `ttl` given to `store` or `update` runs out. Absent without one. */
   expires?: number;
+  /** Whether the session lives until `expires` however long it is not used. Absent where not. */
+  lasting?: true;
+  /** Whose session it is, as it was stored with `tag`. Absent without one. */
+  tag?: string;
+  /** When it was last stored with `tag`. Absent without one. */
+  tagTime?: number;
   /**
    * The name of the cookie whose token opens the session. Absent when it was never stored with one:
    * `useFileSession` then takes it for any cookie's.
    */
   cookieName?: string;
+  /** Only a miss has it. */
+  moved?: undefined;
   /** What was stored, as it was: dates, maps, cycles and all. A fresh copy for every caller. */
   data: T;
 }
 
-/** A miss: what `retrieve` gives for an id that has no session. */
-export type EmptyRecord = { [K in keyof SessionRecord]?: undefined };
+/** Where a session has gone that was moved with `grace`. */
+export interface Moved {
+  /** The id it has had since. */
+  to: string;
+  /** Until when somebody who comes with the old id may still be led there. */
+  until: number;
+}
+
+/**
+ * A miss: what `retrieve` gives for an id that has no session. Of one that was moved with `grace` it
+ * says where to, also when the grace is over, until a `clean` removes that word.
+ */
+export type EmptyRecord = { [K in Exclude<keyof SessionRecord, "moved">]?: undefined } & {
+  moved?: Moved;
+};
 
 /** Whether `record` is a session and not a miss. */
 export function isRecord<T>(record: SessionRecord<T> | EmptyRecord): record is SessionRecord<T> {
@@ -49,10 +70,31 @@ export interface WriteOptions {
   /** Seconds from now until the session ends by itself. Default: never. */
   ttl?: number;
   /**
+   * With `ttl`: the session lives until then even if nobody uses it, and `clean(timeout)` leaves it
+   * alone. Default `false`.
+   */
+  lasting?: boolean;
+  /**
+   * Whose session it is: what `tagged` finds it by. 1 to 1024 characters; `null` for nobody's.
+   * Default: the tag the session already has, also by `store` and by a move.
+   */
+  tag?: string | null;
+  /**
+   * When a session that is created by this was begun elsewhere, in milliseconds since the epoch.
+   * Default: now. Without effect on a session that is there.
+   */
+  time?: number;
+  /**
    * The id the session had until now. The session moves: afterwards `oldId` is a miss, and the
    * creation time is kept. The same as `id`: nothing moves.
    */
   oldId?: string;
+  /**
+   * With `oldId`: seconds for which the miss under `oldId` leads to the new id, as `moved`. From then
+   * on it says that this is over, until a `clean` removes it as it would the session. Default 0:
+   * nothing is said.
+   */
+  grace?: number;
   /**
    * Reject with `ERR_SESSION_GONE`, and write nothing, when there is no session yet (with `oldId`:
    * none under `oldId`). Default `false`: a session is created.
@@ -143,14 +185,20 @@ export interface Handler {
   remove(id: string): Promise<boolean>;
 
   /**
-   * Removes every session last stored or touched more than `timeout` seconds ago, and those whose
-   * `ttl` has run out. `0` removes everything. Locks are taken without waiting unless told
-   * otherwise.
+   * Removes every session last stored or touched more than `timeout` seconds ago, unless it is
+   * `lasting`, and those whose `ttl` has run out. `0` removes everything. Locks are taken without
+   * waiting unless told otherwise.
    */
   clean(timeout: number, options?: CleanOptions): Promise<CleanResult>;
 
   /** The ids of all live sessions, in no order. */
   keys(): AsyncIterable<string>;
+
+  /**
+   * The ids of all live sessions with this tag, in no order. What it costs depends on how many those
+   * are, and hardly on how many there are of others.
+   */
+  tagged(tag: string): Promise<string[]>;
 
   /** Waits for what is under way and gives back what is held. Later calls reject. */
   close(): Promise<void>;

@@ -10,21 +10,27 @@ import { tokenIn } from "./holder.ts";
 import { isTrusted, isTrustedFile } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
-import { sizeSaysTtl } from "./record.ts";
+import { type Meta, sizeSaysTtl } from "./record.ts";
 import { putBack } from "./session-file.ts";
 import { readSession } from "./snapshot.ts";
 import { storyAt } from "./takeover.ts";
+import type { TagEntry, Tags } from "./tags.ts";
 import { entriesIn, Slices } from "./walk.ts";
+
+/** Whether a session is to go that was last used, ends, and lasts like this. */
+export type IsDue = (touched: number, meta: Pick<Meta, "expires" | "lasting">) => boolean;
 
 /** What cleaning asks of the handler. */
 export interface Cleaning {
-  isDue: (touched: number, expires: number | undefined) => boolean;
+  isDue: IsDue;
   /** Milliseconds after which what stands beside a session has no owner any more. */
   staleMs: number;
   /** Removes the session if it is still due under its lock: whether it did, or `busy`. */
   remove: (id: string, file: string) => Promise<Outcome>;
   /** Takes the lock of `file` over if it is stale, and gives it back. */
   unlock: (id: string, file: string) => Promise<void>;
+  /** Removes what the index of tags says of a session that does not have this tag. */
+  checkTag: (entry: TagEntry) => Promise<void>;
 }
 
 type Outcome = "removed" | "kept" | "busy";
@@ -41,6 +47,7 @@ const progressEvery = 1000;
  */
 export async function cleanDirectory(
   names: Names,
+  tags: Tags,
   cleaning: Cleaning,
   { signal, onProgress }: CleanOptions,
 ): Promise<CleanResult> {
@@ -71,6 +78,15 @@ export async function cleanDirectory(
       if ((result.removed + result.kept + result.skipped) % progressEvery === 0)
         onProgress?.({ ...result });
     }
+    for (const entry of tags.entries()) {
+      if (slices.isOver) await slices.next();
+      signal?.throwIfAborted();
+      try {
+        if (isDoubtful(entry, names, cleaning)) await cleaning.checkTag(entry);
+      } catch (error) {
+        failures.push(placeFailed("clean", entry.path, error));
+      }
+    }
   } catch (error) {
     if (error instanceof SessionError) failures.push(error);
     else throw error;
@@ -95,14 +111,19 @@ function visit(path: string, id: string, cleaning: Cleaning): MaybePromise<Outco
 }
 
 function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
-  if (cleaning.isDue(Math.round(stats.mtimeMs), undefined)) return true;
-  if (!sizeSaysTtl(stats.size)) return false; // decided by one lstat: reading every file takes three times as long
+  const isUnused = cleaning.isDue(Math.round(stats.mtimeMs), {});
+  // Decided by one lstat: reading every file takes three times as long. What has ended or is on its way
+  // has the mtime 0.
+  if (!sizeSaysTtl(stats.size) || stats.mtimeMs === 0) return isUnused;
   const found = readSession(path, id);
-  return (
-    found !== undefined &&
-    found !== "damaged" &&
-    cleaning.isDue(found.touched, found.current.meta.expires)
-  );
+  if (found === undefined || found === "damaged") return isUnused;
+  return cleaning.isDue(found.touched, found.current.meta);
+}
+
+/** Whether an entry of the index may be wrong. One that is new may be about to come true. */
+function isDoubtful({ id, since }: TagEntry, names: Names, { staleMs }: Cleaning): boolean {
+  if (since !== 0) return Math.abs(Date.now() - since) > staleMs;
+  return lstatSync(names.file(id), { throwIfNoEntry: false }) === undefined;
 }
 
 /**

@@ -8,11 +8,19 @@ import type { Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise, settleAll } from "../core/promise.ts";
 import { warn } from "../core/warning.ts";
 import { ReadCache } from "./cache.ts";
-import { cleanDirectory } from "./clean.ts";
+import { cleanDirectory, type IsDue } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
 import { type Apply, beginGroup, endGroup, groupAt, type Group, type Written } from "./group.ts";
-import { refreshLock, releaseLock, releaseUnheard, statLock, type Lock, tryLock } from "./lock.ts";
-import { finishMove, leftOfMove, move, traceIn } from "./move.ts";
+import {
+  refreshLock,
+  releaseLock,
+  releaseUnheard,
+  statLock,
+  type Lock,
+  tryLock,
+  unlinkIfThere,
+} from "./lock.ts";
+import { finishMove, isTrace, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
 import type { Durability, Settings } from "./options.ts";
@@ -21,10 +29,11 @@ import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
 import type { Found, Snapshot } from "./found.ts";
 import { readSession, touchSession } from "./snapshot.ts";
+import { keyOf, type TagEntry, Tags, trust } from "./tags.ts";
 import { waitForLock, type WaitOptions, waitUntilFree } from "./wait.ts";
 import { sessionsIn } from "./walk.ts";
 
-/** What a change makes of a session, or of none. Nothing is written when it gives `undefined`. */
+/** What a change makes of a session, of what a moved one has left, or of none. Nothing is written when it gives `undefined`. */
 export type TextChange = (found: Found | undefined) => MaybePromise<Pickled | undefined>;
 
 /** A session as it has been stored, without what it holds. */
@@ -38,12 +47,14 @@ export interface Files {
   store: (id: string, pickled: Pickled, options: WriteOptions) => Promise<Stored>;
   /** `undefined` when nothing was written. */
   update: (id: string, change: TextChange, options: WriteOptions) => Promise<Stored | undefined>;
+  /** Also what a moved session has left, see `isTrace`. */
   retrieve: (id: string, blocking: boolean) => Promise<Found | undefined>;
   touch: (id: string) => Promise<boolean>;
   remove: (id: string) => Promise<boolean>;
   /** `timeout` in seconds. */
   clean: (timeout: number, options: CleanOptions) => Promise<CleanResult>;
   keys: () => AsyncGenerator<string, void, undefined>;
+  tagged: (tag: string) => Promise<string[]>;
   acquireLock: (id: string, blocking: boolean) => Promise<boolean>;
   releaseLock: (id: string) => Promise<void>;
   /** Gives back the locks that are held. */
@@ -69,6 +80,7 @@ export class FilesHere implements Files {
   /** Whether the directory is on another machine, as far as can be told. */
   readonly isRemote: boolean;
   readonly #cache: ReadCache | undefined;
+  readonly #tags: Tags;
   readonly #durability: Durability;
   readonly #lockTimeout: number;
   readonly #staleMs: number;
@@ -83,6 +95,7 @@ export class FilesHere implements Files {
     this.isRemote = networkDiskAt(this.fileDir) !== undefined;
     this.#cache = cacheBytes > 0 && !this.isRemote ? new ReadCache(cacheBytes) : undefined;
     this.names = new Names(this.fileDir, filePrefix);
+    this.#tags = new Tags(this.names);
   }
 
   async store(id: string, pickled: Pickled, options: WriteOptions): Promise<Stored> {
@@ -98,7 +111,7 @@ export class FilesHere implements Files {
     try {
       const file = this.names.file(id);
       if (blocking) await this.#untilFree(file);
-      const found = this.#live(await this.#read(id, file, blocking));
+      const found = this.#known(await this.#read(id, file, blocking));
       // A miss has been made sure of already.
       if (found) assertSameDirectory(this.fileDir);
       return found;
@@ -148,11 +161,12 @@ export class FilesHere implements Files {
   async clean(timeout: number, options: CleanOptions): Promise<CleanResult> {
     const timeoutMs = 1000 * timeout;
     const { blocking = false } = options;
-    const isDue = (touched: number, expires: number | undefined): boolean =>
-      timeoutMs === 0 || Date.now() - touched > timeoutMs || isPast(expires);
+    const isDue: IsDue = (touched, { expires, lasting = false }) =>
+      timeoutMs === 0 || (!lasting && Date.now() - touched > timeoutMs) || isPast(expires);
     assertSameDirectory(this.fileDir);
     return cleanDirectory(
       this.names,
+      this.#tags,
       {
         isDue,
         staleMs: this.#staleMs,
@@ -160,6 +174,7 @@ export class FilesHere implements Files {
         unlock: async (id, file) => {
           await this.#withFiles([{ id, file }], false, () => undefined);
         },
+        checkTag: (entry) => this.#checkTag(entry),
       },
       options,
     );
@@ -169,6 +184,15 @@ export class FilesHere implements Files {
     assertSameDirectory(this.fileDir);
     for await (const { id, file } of sessionsIn(this.names))
       if (this.#live(readSession(file, id))) yield id;
+  }
+
+  async tagged(tag: string): Promise<string[]> {
+    assertSameDirectory(this.fileDir);
+    const hasTag = (id: string): boolean => {
+      const found = this.#live(readSession(this.names.file(id), id, this.#cache));
+      return found?.current.meta.tag === tag;
+    };
+    return this.#tags.idsOf(tag).filter(hasTag);
   }
 
   async acquireLock(id: string, blocking: boolean): Promise<boolean> {
@@ -218,32 +242,27 @@ export class FilesHere implements Files {
     isUpdate: boolean,
     change: TextChange,
   ): Promise<Written | undefined> {
-    const { oldId = id, mustExist = false, ip, ttl } = options;
+    const { oldId = id, mustExist = false } = options;
     const place = this.#place(id);
     const oldPlace = this.#place(oldId);
 
-    const apply: Apply = (before, replaced) => {
+    const apply: Apply = (known, replaced) => {
+      const before = known && isTrace(known) ? undefined : known;
       if (before === undefined && mustExist) throw gone(oldId);
       // What a move onto an existing session replaces keeps nothing but its place.
       const base = (before ?? replaced)?.current.meta;
       const finish = (pickled: Pickled | undefined): Written | undefined => {
         if (pickled === undefined) return undefined;
         const touched = Date.now();
-        const kept = isUpdate ? base?.expires : undefined;
-        const expires = ttl === undefined ? kept : touched + 1000 * ttl;
-        const cookieName = options.cookieName ?? base?.cookieName;
-        const meta: Meta = { id, ip: ip ?? base?.ip ?? "", time: base?.time ?? touched };
-        if (expires !== undefined) meta.expires = expires;
-        if (cookieName !== undefined) meta.cookieName = cookieName;
-        return { meta, pickled, touched };
+        return { meta: metaOf(id, options, base, touched, isUpdate), pickled, touched };
       };
-      const pickled = change(before);
+      const pickled = change(known);
       return isPromise(pickled) ? pickled.then(finish) : finish(pickled);
     };
 
     return place.file === oldPlace.file
       ? this.#changeInGroup(place, isUpdate, apply)
-      : this.#changeAndMove(oldPlace, place, isUpdate, apply);
+      : this.#changeAndMove(oldPlace, place, options.grace, isUpdate, apply);
   }
 
   /** Changes one session, together with all who want to at this moment. */
@@ -270,7 +289,7 @@ export class FilesHere implements Files {
     const commit = ([session]: readonly [LockedFile]): MaybePromise<void> => {
       endGroup(place.file, group);
       if (group.reads) session.examine(); // what is replaced unseen need not be readable
-      const done = group.commit(session, this.#live(session.found));
+      const done = group.commit(session, this.#known(session.found));
       return isPromise(done) ? this.#keepFresh([session], done) : done;
     };
     try {
@@ -285,6 +304,7 @@ export class FilesHere implements Files {
   async #changeAndMove(
     oldPlace: Place,
     place: Place,
+    grace: number | undefined,
     isUpdate: boolean,
     apply: Apply,
   ): Promise<Written | undefined> {
@@ -292,15 +312,16 @@ export class FilesHere implements Files {
     for (const { file } of [oldPlace, place]) endGroup(file);
     return this.#whenMoved([oldPlace, place], ([from, to]) => {
       if (isUpdate) from.examine();
-      const before = this.#live(from.found);
+      const isThere = this.#live(from.found) !== undefined;
       const put = (written: Written | undefined): Written | undefined => {
         if (written === undefined) return undefined;
         const { meta, pickled, touched } = written;
-        if (before) move(oldPlace.id, from, to, meta, pickled, touched);
+        const until = grace ? touched + 1000 * grace : undefined;
+        if (isThere) move(oldPlace.id, from, to, meta, pickled, touched, until);
         else to.write(meta, pickled, touched);
         return written;
       };
-      const written = apply(before, this.#live(to.found));
+      const written = apply(this.#known(from.found), this.#live(to.found));
       if (!isPromise(written)) return put(written);
       const late = written.then((known) => {
         for (const file of [from, to]) file.confirm(); // it may have taken minutes
@@ -365,7 +386,7 @@ export class FilesHere implements Files {
         const lock =
           tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
         if (lock === undefined) return undefined;
-        open.push(new LockedFile(lock, id, this.#durability));
+        open.push(new LockedFile(lock, id, this.#durability, this.#tags));
       }
       const files = places.map(({ file }) => open.find((one) => one.file === file));
       const done = action(files as { [K in keyof P]: LockedFile });
@@ -410,6 +431,11 @@ export class FilesHere implements Files {
     return this.#live(isSame ? found.before : now);
   }
 
+  /** The session, or where it has gone. */
+  #known(found: Snapshot | "damaged" | undefined): Snapshot | undefined {
+    return this.#live(found) ?? (typeof found === "object" && isTrace(found) ? found : undefined);
+  }
+
   #hasArrived({ from, token }: NonNullable<Meta["pending"]>): boolean {
     return traceIn(readSession(this.names.file(from), from)) === token;
   }
@@ -427,7 +453,7 @@ export class FilesHere implements Files {
 
   async #removeIfDue(
     place: Place,
-    isDue: (touched: number, expires: number | undefined) => boolean,
+    isDue: IsDue,
     blocking: boolean,
   ): Promise<"removed" | "kept" | "busy"> {
     let left: [oldId: string, id: string] | undefined;
@@ -443,18 +469,28 @@ export class FilesHere implements Files {
     return ended ?? "busy";
   }
 
-  #endIfDue(
-    session: LockedFile,
-    isDue: (touched: number, expires: number | undefined) => boolean,
-  ): "removed" | "kept" {
+  #endIfDue(session: LockedFile, isDue: IsDue): "removed" | "kept" {
     const { found } = session;
     const isGone = typeof found !== "object" || found.current.meta.gone !== undefined;
-    if (!isGone) {
-      const { pending, expires } = found.current.meta;
-      if (pending || !isDue(found.touched, expires)) return "kept"; // changed since we looked
+    if (typeof found === "object" && (!isGone || isTrace(found))) {
+      const { pending } = found.current.meta;
+      if (pending || !isDue(found.touched, found.current.meta)) return "kept"; // changed since we looked
+      if (isGone) session.unlink();
     }
     this.#end(session);
     return isGone ? "kept" : "removed";
+  }
+
+  /** Removes an entry of the index that is wrong; notes of one that is right that it is. */
+  async #checkTag({ id, path, key }: TagEntry): Promise<void> {
+    let left: [oldId: string, id: string] | undefined;
+    await this.#withFiles([this.#place(id)], false, ([session]) => {
+      // What is pending may be taken back, and then has another tag.
+      if (isPending(session.found)) left = leftOfMove(session.found);
+      else if (session.tag !== undefined && keyOf(session.tag) === key) trust(path);
+      else unlinkIfThere(path);
+    });
+    if (left) await this.#finishMove(...left, false); // the next `clean` looks again
   }
 
   /** Ends a move that somebody has begun and did not live to finish. Whether it had the locks. */
@@ -564,6 +600,35 @@ interface HeldLock {
 
 function inLockOrder(places: readonly Place[]): readonly Place[] {
   return places.length === 1 ? places : places.toSorted((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+/** What a record says of its session once it is written, from what it has said before. */
+function metaOf(
+  id: string,
+  { ip, ttl, lasting, cookieName, tag, time }: WriteOptions,
+  before: Meta | undefined,
+  now: number,
+  keepsTtl: boolean,
+): Meta {
+  const meta: Meta = { id, ip: ip ?? before?.ip ?? "", time: before?.time ?? time ?? now };
+  const end =
+    ttl === undefined ? keepsTtl && before : { expires: now + 1000 * ttl, lasting: lasting };
+  if (end && end.expires !== undefined) {
+    meta.expires = end.expires;
+    if (end.lasting) meta.lasting = true;
+  }
+  const name = cookieName ?? before?.cookieName;
+  if (name !== undefined) meta.cookieName = name;
+  const owner = tag === undefined ? before?.tag : tag;
+  if (owner !== null && owner !== undefined) {
+    meta.tag = owner;
+    meta.tagTime = tag === undefined ? (before?.tagTime ?? now) : now;
+  }
+  return meta;
+}
+
+function isPending(found: LockedFile["found"]): boolean {
+  return typeof found === "object" && found.current.meta.pending !== undefined;
 }
 
 function isPast(expires: number | undefined): boolean {

@@ -16,7 +16,13 @@ import { FilesHere, type Stored } from "./files.ts";
 import { withLateData } from "./late-data.ts";
 import type { Found } from "./found.ts";
 import { lockFile } from "./names.ts";
-import { checkWriteOptions, type FileHandlerOptions, readOptions, seconds } from "./options.ts";
+import {
+  checkTag,
+  checkWriteOptions,
+  type FileHandlerOptions,
+  readOptions,
+  seconds,
+} from "./options.ts";
 import type { Meta } from "./record.ts";
 import { Route } from "./route.ts";
 import { watchSessions } from "./watch.ts";
@@ -118,6 +124,11 @@ export class FileHandler implements Handler {
     yield* this.#route.toList().keys();
   }
 
+  async tagged(tag: string): Promise<string[]> {
+    checkTag(tag);
+    return this.#count(() => this.#route.toList().tagged(tag));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     try {
@@ -196,18 +207,23 @@ function storedRecord<T>({ meta, touched }: Stored, data: T): SessionRecord<T> {
 }
 
 /** The record, with what not every session has. */
-function completed<T>(record: SessionRecord<T>, { expires, cookieName }: Meta): SessionRecord<T> {
+function completed<T>(record: SessionRecord<T>, meta: Meta): SessionRecord<T> {
+  const { expires, lasting, cookieName, tag, tagTime } = meta;
   if (expires !== undefined) record.expires = expires;
+  if (lasting) record.lasting = lasting;
   if (cookieName !== undefined) record.cookieName = cookieName;
+  if (tag !== undefined) record.tag = tag;
+  if (tagTime !== undefined) record.tagTime = tagTime;
   return record;
 }
 
 /** Text of fewer characters is parsed at once: that costs less than a property that parses later. */
 const parsedAtOnce = 1024;
 
-function recordOf<T>(found: Found): SessionRecord<T> {
+function recordOf<T>(found: Found): SessionRecord<T> | EmptyRecord {
   const { meta } = found.current;
-  const { id, ip, time } = meta;
+  const { id, ip, time, to, until } = meta;
+  if (to !== undefined && until !== undefined) return { moved: { to, until } };
   const { touched } = found;
   // What a session holds is the caller's word: nothing here looks into it.
   const record: SessionRecord<T> =

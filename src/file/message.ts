@@ -12,6 +12,7 @@ export type Order =
   | { method: "update"; args: [id: string, options: WriteOptions] }
   | { method: "retrieve" | "acquireLock"; args: [id: string, blocking: boolean] }
   | { method: "touch" | "remove" | "releaseLock"; args: [id: string] }
+  | { method: "tagged"; args: [tag: string] }
   | { method: "clean"; args: [timeout: number, blocking: boolean] }
   /** The next ids of one walk through all, none at its end. */
   | { method: "keys" | "endKeys"; args: [walk: number] };

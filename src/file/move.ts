@@ -8,14 +8,18 @@
 // the word `pending` and removing the old file, is done by the mover, or by whoever finds either
 // half: a `clean`, or a writer who wants one of the two ids. They take both
 // locks; then the mover can end nothing any more.
+//
+// With a grace the old record stays: what ended it also says where the session is, and until when it
+// leads there.
 
 import type { Pickled } from "../core/pickle.ts";
 import { newToken } from "./lock.ts";
+import type { Found } from "./found.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
 
 /**
- * Moves the session in `from` to `to`, with this content. When it throws it has not moved, unless it
+ * Moves the session in `from` to `to`, with this content; `until` then `from` leads there. When it throws it has not moved, unless it
  * is for a lost lock: then the old record says whether it has.
  */
 export function move(
@@ -25,6 +29,7 @@ export function move(
   meta: Meta,
   pickled: Pickled,
   touched: number,
+  until?: number,
 ): void {
   const token = newToken();
   const pending: Meta["pending"] = { from: oldId, token, touched };
@@ -34,7 +39,7 @@ export function move(
     // The mtime 0 makes every `clean` look at it.
     to.write({ ...meta, pending }, pickled, 0);
     to.confirm();
-    from.bury(token, meta.id);
+    from.bury(token, meta.id, until);
     to.confirm();
   } catch (error) {
     attempt(() => undo(from, to, token));
@@ -43,7 +48,8 @@ export function move(
   attempt(() => {
     to.write(meta, pickled, touched);
     to.confirm(); // a taker's copy may still be pending, and needs the old record
-    from.unlink();
+    if (until === undefined) from.unlink();
+    else from.leaveTrace();
   });
   to.settle();
 }
@@ -76,8 +82,17 @@ export function finishMove(oldId: string, from: LockedFile, id: string, to: Lock
     to.confirm(); // as above
   }
   // What has moved elsewhere ends there.
-  const isOver = typeof from.found === "object" && from.found.current.meta.to === id;
-  if (isOver) from.unlink();
+  if (typeof from.found !== "object" || from.found.current.meta.to !== id) return;
+  if (!isTrace(from.found)) from.unlink();
+  else if (from.found.touched < wholeSecond) from.leaveTrace();
+}
+
+/** The mtime 0, as a file system that keeps whole seconds may give it. */
+const wholeSecond = 2000;
+
+/** Whether what was found is no session, but says where one has gone. */
+export function isTrace({ current }: Found): boolean {
+  return current.meta.until !== undefined;
 }
 
 /**

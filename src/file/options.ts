@@ -105,10 +105,21 @@ export function readOptions(options: FileHandlerOptions): Settings {
 const maxWordLength = 1024;
 
 /** Throws `ERR_SESSION_OPTION` for an option of `store` and `update` that makes no sense. */
-export function checkWriteOptions({ ip, cookieName, ttl }: WriteOptions): void {
+export function checkWriteOptions(options: WriteOptions): void {
+  const { ip, cookieName, ttl, tag, grace, time } = options;
   if (ttl !== undefined) seconds("ttl", ttl);
+  if (grace !== undefined) seconds("grace", grace);
+  if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0))
+    throw badOption("time", time, "whole milliseconds since the epoch");
   checkWord("ip", ip);
   checkWord("cookieName", cookieName);
+  if (tag !== null) checkTag(tag);
+}
+
+/** Throws `ERR_SESSION_OPTION` for what cannot be a tag. */
+export function checkTag(tag: string | undefined): void {
+  if (tag === "") throw badOption("tag", tag, "a text of at least one character");
+  checkWord("tag", tag);
 }
 
 function checkWord(name: string, value: string | undefined): void {

@@ -35,12 +35,17 @@ export interface Meta {
   ip: string;
   time: number;
   expires?: number;
+  lasting?: true;
   /** The name of the cookie that opens it. */
   cookieName?: string;
+  tag?: string;
+  tagTime?: number;
   /** A session that has ended: the token of who ended it. The record is on its way out. */
   gone?: string;
   /** With `gone`, when the session has moved: the id it has now. */
   to?: string;
+  /** With `to`: until when it leads there. What says so stays when the move is over. */
+  until?: number;
   /**
    * A session that is being moved here. It is one as soon as the old record is `gone` with this token.
    * With `replaces`, the version before is a session until then, last touched at that time.
@@ -336,14 +341,19 @@ function parseMeta(text: string): Meta | undefined {
     return undefined;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const { id, ip, time, expires, cookieName, gone, to, pending } = parsed as Partial<Meta>;
+  const { id, ip, time, expires, lasting, cookieName, tag, tagTime, gone, to, until, pending } =
+    parsed as Partial<Meta>;
   if (typeof id !== "string" || typeof ip !== "string" || typeof time !== "number")
     return undefined;
   const meta: Meta = { id, ip, time };
   if (typeof expires === "number") meta.expires = expires;
+  if (lasting === true) meta.lasting = lasting;
   if (typeof cookieName === "string") meta.cookieName = cookieName;
+  if (typeof tag === "string") meta.tag = tag;
+  if (typeof tagTime === "number") meta.tagTime = tagTime;
   if (typeof gone === "string") meta.gone = gone;
   if (typeof to === "string") meta.to = to;
+  if (typeof until === "number") meta.until = until;
   if (isPending(pending)) meta.pending = pending;
   return meta;
 }

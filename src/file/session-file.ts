@@ -38,12 +38,14 @@ import {
 } from "./record.ts";
 import { Snapshot } from "./found.ts";
 import { examined, openSession, readOpen } from "./snapshot.ts";
+import type { Tags } from "./tags.ts";
 
 /** A session's file, open under its lock. */
 export class LockedFile {
   readonly file: string;
   readonly #lock: Lock;
   readonly #durability: Durability;
+  readonly #tags: Tags;
   #fd: number | undefined;
   #found: Snapshot | "damaged" | undefined;
   #wrote = false;
@@ -55,8 +57,9 @@ export class LockedFile {
   /**
    * Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here.
    */
-  constructor(lock: Lock, id: string, durability: Durability) {
+  constructor(lock: Lock, id: string, durability: Durability, tags: Tags) {
     this.#lock = lock;
+    this.#tags = tags;
     this.#isWary = lock.isTaken;
     this.#durability = durability;
     this.file = lock.file;
@@ -92,24 +95,34 @@ export class LockedFile {
   write(meta: Meta, pickled: Pickled, touched: number): void {
     try {
       if (this.#found === "damaged") this.setAside();
+      const { tag } = this;
+      const isTagNew = meta.tag !== tag;
+      if (isTagNew) this.#announce(tag, meta.tag);
       if (!this.#writeInPlace(meta, pickled, touched)) this.#writeAnew(meta, pickled, touched);
       this.#wrote = true;
+      // What a move replaces has its tag until it is gone; then the entry is for `clean` to find.
+      if (isTagNew && meta.pending === undefined) this.#untag(tag);
     } catch (error) {
       throw placeFailed("store", this.file, error);
     }
   }
 
+  /** The tag of the session that was found, or has been written. */
+  get tag(): string | undefined {
+    return isRecord(this.#found) ? this.#found.current.meta.tag : undefined;
+  }
+
   /**
    * Ends the session: what is in the file says so, by `token`; for a moved session also what its id
-   * is `to`. Whether there was something to end. Throws `ERR_SESSION_LOCK_LOST` when the lock was
-   * not ours any more: then it may have ended or not.
+   * is `to`, and `until` when it leads there. Whether there was something to end. Throws
+   * `ERR_SESSION_LOCK_LOST` when the lock was not ours any more: then it may have ended or not.
    */
-  bury(token: string = newToken(), to?: string): boolean {
+  bury(token: string = newToken(), to?: string, until?: number): boolean {
     const found = this.#found;
     if (this.#fd === undefined || !isRecord(found)) return false;
     if (found.current.meta.gone !== undefined) return true;
     try {
-      this.#writeTombstone(this.#fd, found, token, to);
+      this.#writeTombstone(this.#fd, found, { gone: token, to, until });
     } catch (error) {
       throw placeFailed("remove", this.file, error);
     }
@@ -130,11 +143,22 @@ export class LockedFile {
    */
   unlink(): void {
     try {
+      const { tag } = this;
       this.#vacate("gone", unlinkIfThere);
       if (this.#durability === "full") syncDirectory(this.file);
+      this.#untag(tag);
     } catch {
       // see above
     }
+  }
+
+  /** Leaves what is in the file of a session that has moved, for as long as it would have been kept. */
+  leaveTrace(): void {
+    if (this.#fd === undefined) return;
+    const { tag } = this;
+    if (tag !== undefined) this.#tags.doubt(tag, this.file);
+    setTouched(this.#fd, Date.now());
+    this.#untag(tag);
   }
 
   /** Moves a damaged record out of the way, for the operator to look at, and reports it. */
@@ -267,16 +291,38 @@ export class LockedFile {
     if (replaced !== undefined) closeSync(replaced);
   }
 
+  /** Sees to the index before a session has another tag. */
+  #announce(tag: string | undefined, next: string | undefined): void {
+    if (next !== undefined) this.#tags.add(next, this.file, this.#durability !== "process");
+    if (tag !== undefined) this.#tags.doubt(tag, this.file);
+  }
+
+  /** Sees to the index when a session does not have this tag any more, if that is for us to say. */
+  #untag(tag: string | undefined): void {
+    if (tag === undefined || !isMine(this.#lock)) return;
+    try {
+      this.#tags.remove(tag, this.file);
+    } catch {
+      // The session is as it is to be. `clean` finds the entry.
+    }
+  }
+
   // Through the descriptor, like every write in place: if the lock was lost, it lands where nobody
   // reads.
-  #writeTombstone(fd: number, found: Snapshot, token: string, to: string | undefined): void {
+  #writeTombstone(
+    fd: number,
+    found: Snapshot,
+    { gone, to, until }: { gone: string; to: string | undefined; until: number | undefined },
+  ): void {
     const { seq, meta } = found.current;
-    const tombstone: Version = {
-      seq: seq + 1,
-      meta: { id: meta.id, ip: "", time: meta.time, gone: token, ...(to !== undefined && { to }) },
-      encoding: "json",
-      text: "null",
-    };
+    const ended: Meta = { id: meta.id, ip: "", time: meta.time, gone };
+    if (to !== undefined) ended.to = to;
+    if (until !== undefined) {
+      ended.until = until;
+      if (meta.expires !== undefined) ended.expires = meta.expires;
+      if (meta.lasting) ended.lasting = meta.lasting;
+    }
+    const tombstone: Version = { seq: seq + 1, meta: ended, encoding: "json", text: "null" };
     const { capacity } = found.layout;
     const slot = slotWith(tombstone, capacity);
     if (slot === undefined) throw new RangeError(`a slot of ${capacity} bytes is too small`);
@@ -289,7 +335,8 @@ export class LockedFile {
   #ageIfEnded(): void {
     if (this.#fd === undefined || typeof this.#found !== "object") return;
     const { touched, current } = this.#found;
-    if (current.meta.gone !== undefined && touched !== 0) setTouched(this.#fd, 0);
+    const { gone, until } = current.meta;
+    if (gone !== undefined && until === undefined && touched !== 0) setTouched(this.#fd, 0);
   }
 
   // A name cannot be unlinked on the condition that it still stands for a certain file. So the file

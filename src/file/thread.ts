@@ -56,6 +56,8 @@ class Thread {
         return files.remove(...args);
       case "clean":
         return this.#clean(call, ...args);
+      case "tagged":
+        return files.tagged(...args);
       case "keys":
         return this.#keys(...args);
       case "endKeys":

@@ -75,6 +75,10 @@ export class Threads implements Files {
     }
   }
 
+  async tagged(tag: string): Promise<string[]> {
+    return (await this.#of(tag).call({ method: "tagged", args: [tag] })) as string[];
+  }
+
   async acquireLock(id: string, blocking: boolean): Promise<boolean> {
     const thread = this.#of(id);
     const isHeld = await thread.call({ method: "acquireLock", args: [id, blocking] });
@@ -107,13 +111,17 @@ export class Threads implements Files {
   }
 }
 
-const optionNames: string[] = [
-  "ip",
-  "cookieName",
-  "ttl",
-  "oldId",
-  "mustExist",
-] satisfies (keyof WriteOptions)[];
+const optionNames: string[] = Object.keys({
+  ip: true,
+  cookieName: true,
+  ttl: true,
+  lasting: true,
+  tag: true,
+  time: true,
+  oldId: true,
+  grace: true,
+  mustExist: true,
+} satisfies Record<keyof WriteOptions, true>);
 
 /** The options, and nothing else that may be there and cannot be sent. */
 function plain(options: WriteOptions): WriteOptions {

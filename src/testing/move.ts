@@ -113,6 +113,75 @@ export const moveFacts: Facts = {
         assert.deepEqual(await both(handlers, `to${round}-${1 - won}`), [false, false]);
       }
     },
+
+  "a move with grace leaves a miss that leads to the new id": async ({ open, advance }) => {
+    const [mover, other] = [await open(), await open()];
+    await mover.store("old", 1, { ip: "192.0.2.1" });
+
+    const { touched } = await mover.store("new", 2, { oldId: "old", grace: 5 });
+
+    for (const blocking of [true, false]) {
+      const { moved, ...rest } = await other.retrieve("old", { blocking });
+      assert.deepEqual(rest, {});
+      assert.equal(moved?.to, "new");
+      assert.ok(Math.abs(moved.until - (touched + 5_000)) < 1_000);
+    }
+    await advance(6);
+    const { moved } = await other.retrieve("old");
+    assert.ok(moved && moved.until < touched + 6_000, "it says that the grace is over");
+    assert.equal(await dataOf(other, "new"), 2);
+  },
+
+  "a move without grace leaves nothing": async ({ open }) => {
+    const handler = await open();
+    await handler.store("old", 1);
+
+    await handler.store("new", 2, { oldId: "old", grace: 0 });
+
+    assert.deepEqual(await handler.retrieve("old"), {});
+    for (const grace of [-1, Number.NaN, "5" as unknown as number])
+      await rejects(() => handler.store("newer", 3, { oldId: "new", grace }), "ERR_SESSION_OPTION");
+    assert.equal(await dataOf(handler, "new"), 2);
+  },
+
+  "what a move with grace leaves is no session": async ({ open }) => {
+    const handler = await open();
+    await handler.store("old", 1);
+    await handler.store("new", 2, { oldId: "old", grace: 5 });
+    let seen: unknown;
+
+    assert.equal(await handler.touch("old"), false);
+    assert.equal(await handler.remove("old"), false);
+    assert.deepEqual(await keysOf(handler), ["new"]);
+    await rejects(() => handler.store("old", 3, { mustExist: true }), "ERR_SESSION_GONE");
+    await rejects(
+      () => handler.store("other", 3, { oldId: "old", mustExist: true }),
+      "ERR_SESSION_GONE",
+    );
+    const { moved } = await handler.update("old", (record) => void (seen = record.moved?.to));
+    assert.deepEqual([seen, moved?.to], ["new", "new"]);
+    const stored = await handler.store("old", 4, { mustExist: false });
+    assert.equal(stored.ip, "");
+    assert.equal(await dataOf(handler, "old"), 4);
+    assert.equal(await dataOf(handler, "new"), 2);
+  },
+
+  "clean() removes what a move with grace left, and counts it as no session": async ({
+    open,
+    advance,
+  }) => {
+    const handler = await open();
+    await handler.store("old", 1);
+    await handler.store("new", 2, { oldId: "old", grace: 1 });
+
+    assert.equal((await handler.clean(5)).removed, 0);
+    assert.equal((await handler.retrieve("old")).moved?.to, "new");
+    await advance(6);
+    await handler.touch("new");
+    assert.equal((await handler.clean(5)).removed, 0);
+    assert.deepEqual(await handler.retrieve("old"), {});
+    assert.equal(await dataOf(handler, "new"), 2);
+  },
 };
 
 /** Whether each handler sees a session there. */

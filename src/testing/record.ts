@@ -21,6 +21,23 @@ export const recordFacts: Facts = {
     assert.deepEqual(found(await handler.retrieve("a")), stored);
   },
 
+  "`time` says when a session was begun elsewhere; one that is there keeps its own": async ({
+    open,
+  }) => {
+    const handler = await open();
+    const begun = Date.now() - 3_600_000;
+
+    const imported = await handler.store("a", 1, { time: begun });
+
+    assert.equal(imported.time, begun);
+    assert.ok(imported.touched > begun);
+    assert.deepEqual(found(await handler.retrieve("a")), imported);
+    assert.equal((await handler.update("b", () => 2, { time: begun })).time, begun);
+    assert.equal((await handler.store("a", 3, { time: begun + 1 })).time, begun);
+    for (const time of [-1, 0.5, Number.NaN, "now" as unknown as number])
+      await rejects(() => handler.store("c", 1, { time }), "ERR_SESSION_OPTION");
+  },
+
   "store() replaces all of what was there": async ({ open }) => {
     const handler = await open();
     await handler.store("a", { old: 1, both: 1 });

@@ -80,4 +80,35 @@ export const ttlFacts: Facts = {
     }
     await assertMiss(handler, "a");
   },
+
+  "clean() leaves a lasting session alone until its ttl has run out": async ({ open, advance }) => {
+    const handler = await open();
+    const stored = await handler.store("a", 1, { ttl: 4, lasting: true });
+    await handler.store("b", 2, { ttl: 4 });
+    assert.equal(stored.lasting, true);
+    assert.deepEqual(found(await handler.retrieve("a")), stored);
+    await advance(3);
+
+    assert.equal((await handler.clean(2)).removed, 1);
+
+    assert.deepEqual(await keysOf(handler), ["a"]);
+    await advance(2);
+    assert.equal((await handler.clean(86_400)).removed, 1);
+    await handler.store("c", 3, { ttl: 100, lasting: true });
+    assert.equal((await handler.clean(0)).removed, 1);
+  },
+
+  "update() and a move keep `lasting` with the ttl; a new ttl ends it": async ({ open }) => {
+    const handler = await open();
+    const { expires } = await handler.store("a", 1, { ttl: 100, lasting: true });
+
+    await handler.update("a", () => 2);
+    await handler.update("b", () => 3, { oldId: "a" });
+
+    const kept = found(await handler.retrieve("b"));
+    assert.deepEqual([kept.lasting, kept.expires], [true, expires]);
+    assert.equal((await handler.update("b", () => 4, { ttl: 50 })).lasting, undefined);
+    await handler.store("b", 5, { ttl: 100, lasting: true });
+    assert.equal((await handler.store("b", 6)).lasting, undefined);
+  },
 };

@@ -33,6 +33,20 @@ export const known: Known[] = [
     broken: ["what is acknowledged is there", "nothing is swallowed", cause],
   },
   {
+    why: "where there is no index, nobody has a tag",
+    operation: /^tagged$/,
+    call: /^lstatSync/,
+    fault: /ENOENT/,
+    broken: ["a miss is a session that is not there"],
+  },
+  {
+    why: "the entry of a session that is not there goes",
+    operation: /^clean of tags/,
+    call: /^openSync sess_a$/,
+    fault: /ENOENT/,
+    broken: ["old or new, whole", "what is acknowledged is there"],
+  },
+  {
     why: "who does not wait is told `false`: the lock is there, and cannot be looked at",
     operation: /^_acquireLock/,
     call: /^lstatSync/,

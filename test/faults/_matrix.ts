@@ -10,13 +10,18 @@ import {
   readlinkSync,
   rmSync,
   statSync,
-  unlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, relative } from "node:path";
-import { FileHandler, type FileHandlerOptions, isRecord, SessionError } from "../../src/index.ts";
+import { basename, dirname, join, relative } from "node:path";
+import {
+  FileHandler,
+  type FileHandlerOptions,
+  isRecord,
+  SessionError,
+  type SessionRecord,
+} from "../../src/index.ts";
 import { type Errno, errnos, type Fault, type Made, Saboteur } from "./_faults.ts";
 
 /** Something a handler does, and what it finds. */
@@ -233,8 +238,10 @@ class Stage {
     const { given } = this.#operation;
     await shifted(-hourMs, async () => given?.(this.#judge));
     if (existsSync(this.#fileDir))
-      for (const name of readdirSync(this.#fileDir)) {
-        const path = join(this.#fileDir, name);
+      for (const entry of readdirSync(this.#fileDir, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue; // a directory is made for what is in it
+        const path = join(entry.parentPath, entry.name);
+        const name = relative(this.#fileDir, path);
         this.#files.push({ name, bytes: readFileSync(path), mtime: statSync(path).mtime });
       }
     this.#restore();
@@ -260,10 +267,12 @@ class Stage {
       return;
     }
     if (existsSync(this.#fileDir))
-      for (const name of readdirSync(this.#fileDir)) unlinkSync(join(this.#fileDir, name));
+      for (const name of readdirSync(this.#fileDir))
+        rmSync(join(this.#fileDir, name), { recursive: true });
     else mkdirSync(this.#fileDir, 0o700);
     for (const { name, bytes, mtime } of this.#files) {
       const path = join(this.#fileDir, name);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       writeFileSync(path, bytes, { mode: 0o600 });
       utimesSync(path, mtime, mtime);
     }
@@ -465,7 +474,7 @@ class Stage {
       const record = await handler.retrieve(id, { blocking: false });
       const age = (moment: number): string => (Date.now() - moment > hourMs / 2 ? "old" : "new");
       world[id] = isRecord(record)
-        ? `${JSON.stringify(record.data)} ${record.ip} time ${age(record.time)} touched ${age(record.touched)}`
+        ? `${JSON.stringify(record.data)} ${record.ip} ${await tagOf(record, handler)}time ${age(record.time)} touched ${age(record.touched)}`
         : "miss";
     }
     return world;
@@ -521,6 +530,13 @@ function label(name: string, path: string): string {
   return `${name} ${path.replace(/\.[a-z0-9-]{6,}\./, ".*.")}`.trim();
 }
 
+/** The record's tag, and whether it can be found by it. */
+async function tagOf({ id, tag }: SessionRecord, handler: FileHandler): Promise<string> {
+  if (tag === undefined) return "";
+  const isFound = (await handler.tagged(tag)).includes(id);
+  return `tag ${tag} ${isFound ? "" : "not found by it "}`;
+}
+
 function countDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
@@ -528,7 +544,7 @@ function countDescriptors(): number {
 function withoutMoments(value: unknown): string {
   return (
     JSON.stringify(value, (key, one: unknown) =>
-      ["time", "touched", "expires"].includes(key) ? undefined : one,
+      ["time", "touched", "expires", "tagTime"].includes(key) ? undefined : one,
     ) ?? "undefined"
   );
 }

@@ -1,6 +1,6 @@
 // Everything a handler does, each from a directory in which it has something to do.
 
-import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layOut, type Meta } from "../../src/file/record.ts";
 import { FileHandler } from "../../src/index.ts";
@@ -135,6 +135,33 @@ export const operations: Operation[] = [
       run: (handler) => handler.store("b", fresh, { oldId: "a" }),
     },
   ]),
+  {
+    name: "move with grace",
+    ids: ["a", "b"],
+    given: one,
+    tidiesUp: true,
+    run: (handler) => handler.store("b", fresh, { oldId: "a", grace: 60 }),
+  },
+  {
+    name: "store with a tag",
+    ids: ["a"],
+    given: nothing,
+    run: (handler) => handler.store("a", fresh, { tag: "Ada" }),
+  },
+  {
+    name: "store with another tag",
+    ids: ["a"],
+    given: async (handler) => void (await handler.store("a", old, { tag: "Ada" })),
+    tidiesUp: true,
+    run: (handler) => handler.store("a", fresh, { tag: "Bob" }),
+  },
+  {
+    name: "tagged",
+    transfersNothing: true,
+    ids: ["a"],
+    given: async (handler) => void (await handler.store("a", old, { tag: "Ada" })),
+    run: (handler) => handler.tagged("Ada"),
+  },
   {
     name: "store of what has outgrown its slots",
     ids: ["a"],
@@ -337,6 +364,22 @@ export const operations: Operation[] = [
         const path = `${handler._sessionFile("b")}.${String(n).padStart(32, "0")}.bad`;
         writeFileSync(path, "damaged");
       }
+    },
+    run: (handler) => handler.clean(1e9),
+  },
+  {
+    name: "clean of tags that are in doubt",
+    ids: ["a"],
+    isPiecemeal: true,
+    given: async (handler) => {
+      await handler.store("a", old, { tag: "Ada" });
+      await handler.store("a", old, { tag: "Bob" });
+      const entries = readdirSync(join(handler.fileDir, "sess_.tags"), {
+        withFileTypes: true,
+        recursive: true,
+      });
+      for (const entry of entries)
+        if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), 1, 1);
     },
     run: (handler) => handler.clean(1e9),
   },

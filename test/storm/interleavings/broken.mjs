@@ -85,20 +85,20 @@ export const broken = {
   },
   "the old record of a move stays as long as a copy may need it": {
     file: "move.js",
-    from: /to\.confirm\(\);(?=\s*from\.unlink)/,
+    from: /to\.confirm\(\);(?=\s*if \(until)/,
     to: nothing,
     scenario: "move onto another, update, 1 lie, 1 death",
   },
   "the old record of a move stays for the session it has moved to": {
     file: "move.js",
-    from: "from.found.current.meta.to === id",
-    to: "from.found.current.meta.gone",
+    from: "from.found.current.meta.to !== id",
+    to: "!from.found.current.meta.gone",
     scenario: "half a move onto another, move elsewhere, update, 1 death",
   },
   "a move that lost its lock looks who has won, and undoes its half": {
     file: "move.js",
-    from: "from.bury(token, meta.id);",
-    to: "try { from.bury(token, meta.id); } catch (error) { if (to.bury()) to.unlink(); throw error; }",
+    from: "from.bury(token, meta.id, until);",
+    to: "try { from.bury(token, meta.id, until); } catch (error) { if (to.bury()) to.unlink(); throw error; }",
     scenario: "move, update, 2 lies",
   },
 };

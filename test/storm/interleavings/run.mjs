@@ -36,6 +36,10 @@ const doings = {
   remove: (handler) => handler.remove("a"),
   touch: (handler) => handler.touch("a"),
   moveB: (handler, name) => handler.update("b", add(name), { oldId: "a", mustExist: true }),
+  moveBWithGrace: (handler, name) =>
+    handler.update("b", add(name), { oldId: "a", mustExist: true, grace: 1e6 }),
+  moveCWithGrace: (handler, name) =>
+    handler.update("c", add(name), { oldId: "a", mustExist: true, grace: 1e6 }),
   moveC: (handler, name) => handler.update("c", add(name), { oldId: "a", mustExist: true }),
   moveBA: (handler, name) => handler.update("a", add(name), { oldId: "b", mustExist: true }),
   own: async (handler, name) => {

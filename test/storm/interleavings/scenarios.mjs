@@ -40,6 +40,21 @@ export const scenarios = {
   "2 moves, 2 lies": { lies: 2, crashes: 0, does: ["moveB", "moveC"] },
   "move, update, 2 lies": { lies: 2, crashes: 0, does: ["moveB", "updateMust"] },
   "move, update, 1 lie, 1 death": { lies: 1, crashes: 1, does: ["moveB", "updateMust"] },
+  "2 moves with grace, 1 lie, 1 death": {
+    lies: 1,
+    crashes: 1,
+    does: ["moveBWithGrace", "moveCWithGrace"],
+  },
+  "move with grace, update, 2 lies": {
+    lies: 2,
+    crashes: 0,
+    does: ["moveBWithGrace", "updateMust"],
+  },
+  "move with grace, move back, 1 lie": {
+    lies: 1,
+    crashes: 0,
+    does: ["moveBWithGrace", "moveBA"],
+  },
   "move, remove, 1 lie, 1 death": { lies: 1, crashes: 1, does: ["moveB", "remove"] },
   "move, move back, 1 lie": { lies: 1, crashes: 0, does: ["moveB", "moveBA"] },
   "move, remove, update, 1 lie": { lies: 1, crashes: 0, does: ["moveB", "remove", "updateMust"] },

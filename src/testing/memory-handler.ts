@@ -1,18 +1,19 @@
 // The smallest correct handler: sessions in a Map. What the suite is tested with, whole and broken
-// on purpose.
+// on purpose, and what apps are tested with that want no files.
 
-import { closed, badId, badOption, gone, placeFailed } from "../src/core/error.ts";
+import { closed, badId, badOption, gone } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
   type CleanResult,
   type EmptyRecord,
   type Handler,
+  type Moved,
   type RetrieveOptions,
   type SessionRecord,
   type WriteOptions,
-} from "../src/core/handler.ts";
-import { type Pickled, pickle, unpickle } from "../src/core/pickle.ts";
+} from "../core/handler.ts";
+import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
 
 /** A session as the place keeps it. */
 export interface Stored extends Pickled {
@@ -20,35 +21,26 @@ export interface Stored extends Pickled {
   time: number;
   touched: number;
   expires?: number;
+  lasting?: true;
   cookieName?: string;
+  tag?: string;
+  tagTime?: number;
+  /** What is left of a session that has moved; it is none any more. */
+  moved?: Moved;
 }
 
 /** What several handlers share: the sessions, their locks, and a clock. */
 export class MemoryPlace {
   readonly sessions: Map<string, Stored> = new Map();
   readonly #queues = new Map<string, Promise<void>>();
-  // Stands still unless advanced: no test depends on how fast the machine is.
-  #nowMs = Date.now();
-  #failure: Error | undefined;
 
+  /** The moment it is, in milliseconds since the epoch. */
   now(): number {
-    return this.#nowMs;
+    return Date.now();
   }
 
-  advance(seconds: number): void {
-    this.#nowMs += seconds * 1000;
-  }
-
-  break(): void {
-    this.#failure = new Error("the place is broken");
-  }
-
-  /** Throws when the place is broken. */
-  check(): void {
-    if (this.#failure) throw placeFailed("use", "in memory", this.#failure);
-  }
-
-  async close(): Promise<void> {}
+  /** Throws when the place has failed, which memory does not by itself. */
+  check(): void {}
 
   isLocked(id: string): boolean {
     return this.#queues.has(id);
@@ -70,13 +62,18 @@ export class MemoryPlace {
   }
 }
 
-/** Everything it does is a method, so that a broken handler can replace one. */
+/**
+ * Keeps sessions in memory, for tests of an app: they end with the process. Handlers of one `place`
+ * share them, as processes share a directory.
+ *
+ * Everything it does is a method, so that a test can have one of them fail.
+ */
 export class MemoryHandler implements Handler {
   readonly place: MemoryPlace;
   readonly underWay: Set<Promise<unknown>> = new Set();
   #isClosed = false;
 
-  constructor(place: MemoryPlace) {
+  constructor(place: MemoryPlace = new MemoryPlace()) {
     this.place = place;
   }
 
@@ -92,8 +89,7 @@ export class MemoryHandler implements Handler {
     return this.run(async () => {
       this.checkId(id);
       if (options.blocking !== false) (await this.place.lock(id))();
-      const stored = await this.load(id);
-      return stored ? this.record<T>(id, stored) : {};
+      return this.found<T>(id);
     });
   }
 
@@ -148,6 +144,15 @@ export class MemoryHandler implements Handler {
     for (const id of await this.run(() => this.ids())) if (await this.load(id)) yield id;
   }
 
+  async tagged(tag: string): Promise<string[]> {
+    return this.run(async () => {
+      this.checkTag(tag);
+      const ids: string[] = [];
+      for (const id of await this.ids()) if ((await this.load(id))?.tag === tag) ids.push(id);
+      return ids;
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.underWay);
@@ -165,8 +170,22 @@ export class MemoryHandler implements Handler {
     if (typeof id !== "string" || id === "") throw badId(id, "an id is a string, and not empty");
   }
 
-  checkTtl(ttl: number | undefined): void {
-    if (ttl !== undefined && !(ttl >= 0)) throw badOption("ttl", ttl, "a number of seconds");
+  checkSeconds(name: string, value: number | undefined): void {
+    const isGood = typeof value === "number" && value >= 0 && Number.isFinite(value);
+    if (value !== undefined && !isGood) throw badOption(name, value, "a number of seconds");
+  }
+
+  checkTag(tag: unknown): void {
+    if (typeof tag !== "string" || tag === "" || tag.length > 1024)
+      throw badOption("tag", tag, "a text of 1 to 1024 characters");
+  }
+
+  checkOptions({ ttl, grace, tag, time }: WriteOptions): void {
+    this.checkSeconds("ttl", ttl);
+    this.checkSeconds("grace", grace);
+    if (tag !== undefined && tag !== null) this.checkTag(tag);
+    if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0))
+      throw badOption("time", time, "whole milliseconds since the epoch");
   }
 
   pickle(data: unknown): Pickled {
@@ -203,11 +222,19 @@ export class MemoryHandler implements Handler {
 
   async load(id: string): Promise<Stored | undefined> {
     const stored = await this.read(id);
-    return stored && !this.isExpired(stored) ? stored : undefined;
+    return stored && !stored.moved && !this.isExpired(stored) ? stored : undefined;
+  }
+
+  /** The record, or the miss that says where the session has gone. */
+  async found<T>(id: string): Promise<SessionRecord<T> | EmptyRecord> {
+    const stored = await this.load(id);
+    if (stored) return this.record<T>(id, stored);
+    const moved = (await this.read(id))?.moved;
+    return moved ? { moved: { ...moved } } : {};
   }
 
   record<T>(id: string, stored: Stored): SessionRecord<T> {
-    const { encoding: _, text: _text, ...rest } = stored;
+    const { encoding: _, text: _text, moved: _moved, ...rest } = stored;
     return { id, ...rest, data: this.unpickle(stored) as T };
   }
 
@@ -232,50 +259,70 @@ export class MemoryHandler implements Handler {
 
   async write<T>(
     id: string,
-    { ip, ttl, cookieName, oldId = id, mustExist }: WriteOptions,
+    options: WriteOptions,
     verb: "store" | "update",
     change: (
       record: SessionRecord<T> | EmptyRecord,
     ) => { data: T } | undefined | Promise<{ data: T } | undefined>,
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    this.checkTtl(ttl);
+    this.checkOptions(options);
+    const { oldId = id, mustExist, grace } = options;
     return this.locked([id, oldId], async () => {
       const old = await this.load(oldId);
       if (mustExist && !old) throw gone(oldId);
-      const record = old ? this.record<T>(oldId, old) : {};
-      const changed = await change(record);
-      if (changed === undefined) return old ? this.record<T>(oldId, old) : {};
+      const changed = await change(await this.found<T>(oldId));
+      if (changed === undefined) return this.found<T>(oldId);
       const pickled = this.pickle(changed.data);
-      const now = this.now();
-      const expires =
-        ttl === undefined ? (this.keepsTtl[verb] ? old?.expires : undefined) : now + ttl * 1000;
-      const name = cookieName ?? old?.cookieName;
-      const stored: Stored = {
-        ip: ip ?? old?.ip ?? "",
-        time: old?.time ?? now,
-        touched: now,
-        ...(expires !== undefined && { expires }),
-        ...(name !== undefined && { cookieName: name }),
-        ...pickled,
-      };
+      const stored = { ...this.facts(options, old, verb), ...pickled };
       await this.save(id, stored);
-      if (oldId !== id) await this.delete(oldId);
+      if (oldId !== id && old) await this.leave(oldId, old, id, grace);
       return this.record<T>(id, stored);
     });
+  }
+
+  /** All that is stored of a session but its data. */
+  facts(
+    { ip, ttl, lasting, cookieName, tag, time }: WriteOptions,
+    old: Stored | undefined,
+    verb: "store" | "update",
+  ): Omit<Stored, keyof Pickled> {
+    const now = this.now();
+    const kept = this.keepsTtl[verb] ? old : undefined;
+    const end = ttl === undefined ? kept : { expires: now + ttl * 1000, lasting };
+    const name = cookieName ?? old?.cookieName;
+    const owner = tag === undefined ? old?.tag : tag;
+    const tagTime = tag === undefined ? old?.tagTime : now;
+    return {
+      ip: ip ?? old?.ip ?? "",
+      time: old?.time ?? time ?? now,
+      touched: now,
+      ...(end?.expires !== undefined && { expires: end.expires }),
+      ...(end?.expires !== undefined && end.lasting && { lasting: true }),
+      ...(name !== undefined && { cookieName: name }),
+      ...(typeof owner === "string" && { tag: owner, tagTime: tagTime ?? now }),
+    };
+  }
+
+  /** Leaves an old id behind, which the session `to` had. */
+  async leave(oldId: string, old: Stored, to: string, grace = 0): Promise<void> {
+    if (grace === 0) return this.delete(oldId);
+    const now = this.now();
+    await this.save(oldId, { ...old, touched: now, moved: { to, until: now + grace * 1000 } });
   }
 
   async cleanOne(id: string, timeout: number, blocking: boolean): Promise<keyof CleanResult> {
     if (!blocking && this.place.isLocked(id)) return "skipped";
     return this.locked([id], async () => {
-      const stored = await this.load(id);
-      if (stored && !this.isOld(stored, timeout)) return "kept";
+      const stored = await this.read(id);
+      if (stored && !this.isExpired(stored) && !this.isOld(stored, timeout)) return "kept";
       await this.delete(id);
-      return "removed";
+      return stored?.moved ? "kept" : "removed";
     });
   }
 
   isOld(stored: Stored, timeout: number): boolean {
-    return timeout === 0 || this.now() - stored.touched > timeout * 1000;
+    if (timeout === 0) return true;
+    return !stored.lasting && this.now() - stored.touched > timeout * 1000;
   }
 
   /** What `work` gives, unless closed; `close` waits for it. */
