@@ -15,6 +15,7 @@ describe("the built package", () => {
     expect(names).toEqual({
       filesession: [
         "FileHandler",
+        "SealedHandler",
         "SessionError",
         "getFileSession",
         "isRecord",
