@@ -100,8 +100,10 @@ describe("readConfig with a secret", () => {
     expect(readConfig({ ...config, secret: [one] })).toBe(settings);
     secret.unshift(two);
     expect(readConfig(config).handler).not.toBe(settings.handler);
-    secret[0] = one;
     secret.pop();
+    const changed = readConfig(config).handler;
+    expect(changed).not.toBe(settings.handler);
+    secret[0] = one;
     expect(readConfig(config).handler).toBe(settings.handler);
   });
 });
