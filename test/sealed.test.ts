@@ -170,6 +170,22 @@ describe("SealedHandler", () => {
     expect(await withSecrets(secret).retrieve("wrong")).toMatchObject({ data: { n: 1 } });
   });
 
+  it("does not look into the data for keys(), touch(), remove() and clean()", async () => {
+    const { handler, withSecrets } = place();
+    for (const id of ["kept", "removed"]) await withSecrets(secret).store(id, { n: 1 });
+    const stranger = withSecrets(other);
+
+    const ids: string[] = [];
+    for await (const id of stranger.keys()) ids.push(id);
+    expect(ids.toSorted()).toEqual(["kept", "removed"]);
+    expect(await stranger.touch("kept")).toBe(true);
+    expect(await stranger.remove("removed")).toBe(true);
+    expect(await stranger.clean(60)).toEqual({ removed: 0, kept: 1, skipped: 0 });
+    expect(await stranger.clean(0)).toEqual({ removed: 1, kept: 0, skipped: 0 });
+    expect(await handler.retrieve("kept")).toEqual({});
+    expect(warnings()).toEqual([]);
+  });
+
   it("takes data that is not sealed for a miss: anybody could have put it there", async () => {
     const { handler, withSecrets } = place();
     const sealed = withSecrets(secret);
