@@ -11,12 +11,23 @@
 import {
   FileHandler,
   type FileHandlerOptions,
+  type Handler,
   isRecord,
   type RetrieveOptions,
+  SealedHandler,
   SessionError,
   type SessionErrorCode,
   type SessionRecord,
 } from "./index.ts";
+
+/** The options of the driver, plain JSON. */
+export interface SessionDriverOptions extends FileHandlerOptions {
+  /**
+   * That of `useFileSession`, for the same sessions. Given in a config that is built in, as
+   * `nitro.config.ts` is, it stands in the built server: mount the driver when the server starts.
+   */
+  secret?: string | readonly string[] | undefined;
+}
 
 /**
  * What `getMeta` gives. A type and no interface, which would lack the index signature that
@@ -45,9 +56,13 @@ export type SessionMeta = {
  */
 export interface SessionDriver {
   name: string;
+  /** Those it was given, but for the secret: a storage shows them to everybody. */
   options: FileHandlerOptions;
   flags: { maxDepth: true; ttl: true };
-  /** The handler underneath, which can do more: `update`, `touch`, `clean`. */
+  /**
+   * The handler underneath, which can do more: `update`, `touch`, `clean`. With a `secret` its data
+   * is sealed: `SealedHandler` opens it.
+   */
   getInstance(): FileHandler;
   /** Whether there is a live session. Does not wait for a lock. */
   hasItem(key: string): Promise<boolean>;
@@ -87,8 +102,8 @@ export interface SessionDriver {
 }
 
 /**
- * A driver that keeps items as session files. The options are those of `FileHandler`, all of them
- * plain JSON. Throws what `new FileHandler` throws.
+ * A driver that keeps items as session files. The options are those of `FileHandler`, and `secret`.
+ * Throws what `new FileHandler` and `new SealedHandler` throw.
  *
  * @example
  * // nitro.config.ts
@@ -96,8 +111,10 @@ export interface SessionDriver {
  *   storage: { sessions: { driver: "filesession/driver", fileDir: ".data/sessions" } },
  * });
  */
-export default function driver(options: FileHandlerOptions = {}): SessionDriver {
-  const handler = new FileHandler(options);
+export default function driver(options: SessionDriverOptions = {}): SessionDriver {
+  const files = new FileHandler(options);
+  const isSealed = "secret" in options;
+  const handler: Handler = isSealed ? new SealedHandler(files, options.secret ?? "") : files;
   const unwatches = new Set<() => void>();
 
   const find = async (key: string, how?: RetrieveOptions): Promise<SessionRecord | undefined> => {
@@ -129,9 +146,9 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
 
   return {
     name: "filesession",
-    options,
+    options: isSealed ? withoutSecret(options) : options,
     flags: { maxDepth: true, ttl: true },
-    getInstance: () => handler,
+    getInstance: () => files,
 
     async hasItem(key) {
       return (await find(key, { blocking: false })) !== undefined;
@@ -164,7 +181,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     async getMeta(key) {
       const record = await find(key, { blocking: false });
       if (!record) return null;
-      const size = handler._fileBytes(key);
+      const size = files._fileBytes(key);
       if (size === undefined) return null; // removed meanwhile
       const { ip, time, touched, expires } = record;
       return {
@@ -186,7 +203,7 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
     },
 
     async watch(callback) {
-      const unwatch = handler._watch(callback);
+      const unwatch = files._watch(callback);
       unwatches.add(unwatch);
       return () => {
         unwatches.delete(unwatch);
@@ -200,6 +217,12 @@ export default function driver(options: FileHandlerOptions = {}): SessionDriver 
       await handler.close();
     },
   };
+}
+
+function withoutSecret(options: SessionDriverOptions): FileHandlerOptions {
+  const others = { ...options };
+  delete others.secret;
+  return others;
 }
 
 function isA(code: SessionErrorCode, error: unknown): boolean {

@@ -16,6 +16,7 @@ describe("the built package", () => {
     expect(names).toEqual({
       filesession: [
         "FileHandler",
+        "SealedHandler",
         "SessionError",
         "getFileSession",
         "isRecord",

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FileHandler } from "../src/file/handler.ts";
 import { type FileSessionConfig, readConfig } from "../src/session/config.ts";
 import { keepClean } from "../src/session/cleaner.ts";
+import { SealedHandler } from "../src/session/sealed.ts";
 import { newToken, parseToken } from "../src/session/token.ts";
 import { tempDir } from "./_dir.ts";
 
@@ -30,6 +31,9 @@ describe("readConfig", () => {
       { cleanInterval: -1 },
       { filePrefix: "../" },
       { fileDir: "" },
+      { secret: "too short" },
+      { secret: [] },
+      { secret: undefined },
     ];
     for (const options of refused) {
       const [name = ""] = Object.keys(options);
@@ -65,6 +69,42 @@ describe("readConfig", () => {
   it("takes a handler that is ready", () => {
     const handler = new FileHandler({ fileDir: tempDir() });
     expect(readConfig({ handler, fileDir: "/dev/null/unused" }).handler).toBe(handler);
+  });
+});
+
+describe("readConfig with a secret", () => {
+  const [one, two] = ["1".repeat(32), "2".repeat(32)] as const;
+
+  it("makes one handler for the same secrets over the same place, whatever config asks for it", () => {
+    const fileDir = tempDir();
+    const { handler } = readConfig({ fileDir, secret: one });
+    expect(handler).toBeInstanceOf(SealedHandler);
+    expect((handler as SealedHandler).handler).toBe(readConfig({ fileDir }).handler);
+    expect(readConfig({ fileDir, secret: [one] }).handler).toBe(handler);
+    expect(readConfig({ fileDir, secret: [one, two] }).handler).not.toBe(handler);
+    expect(readConfig({ fileDir: tempDir(), secret: one }).handler).not.toBe(handler);
+  });
+
+  it("seals for a handler that is ready", () => {
+    const handler = new FileHandler({ fileDir: tempDir() });
+    const sealed = readConfig({ handler, secret: one }).handler;
+    expect((sealed as SealedHandler).handler).toBe(handler);
+    expect(readConfig({ handler, secret: one }).handler).toBe(sealed);
+  });
+
+  it("notices a list that has changed, and is not read again for one that has not", () => {
+    const secret = [one];
+    const config = { fileDir: tempDir(), secret };
+    const settings = readConfig(config);
+    expect(readConfig(config)).toBe(settings);
+    expect(readConfig({ ...config, secret: [one] })).toBe(settings);
+    secret.unshift(two);
+    expect(readConfig(config).handler).not.toBe(settings.handler);
+    secret.pop();
+    const changed = readConfig(config).handler;
+    expect(changed).not.toBe(settings.handler);
+    secret[0] = one;
+    expect(readConfig(config).handler).toBe(settings.handler);
   });
 });
 
@@ -121,6 +161,16 @@ describe("keepClean", () => {
     clean.mockResolvedValue(nothing);
     await vi.advanceTimersByTimeAsync(1000);
     expect(clean.mock.calls).toEqual([[3600, { blocking: false }]]);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  it("cleans what is sealed once, whatever the secrets", async () => {
+    const { handler, clean } = scheduled();
+    for (const secret of ["1".repeat(32), "2".repeat(32)])
+      keepClean(new SealedHandler(handler, secret), 1000, 60);
+    keepClean(new SealedHandler(new SealedHandler(handler, "3".repeat(32)), "4".repeat(32)), 1, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean.mock.calls).toEqual([[60, { blocking: false }]]);
     expect(vi.getTimerCount()).toBe(1);
   });
 

@@ -94,6 +94,15 @@ export function badOption(name: string, value: unknown, wanted: string): Session
   );
 }
 
+/** Other than `badOption` it does not show the value. */
+export function badSecret(length: number): SessionError {
+  return new SessionError(
+    "ERR_SESSION_OPTION",
+    `Cannot use option \`secret\`: it must be a text of at least ${length} characters, or a list of such. ` +
+      "Is the environment variable set that it comes from? To make one, run: openssl rand -base64 32",
+  );
+}
+
 export function badDir(fileDir: string, why: string, cause?: unknown): SessionError {
   return new SessionError("ERR_SESSION_DIR", `Cannot keep sessions in ${fileDir}: ${why}`, {
     cause,

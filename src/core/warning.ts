@@ -7,9 +7,13 @@ export function warn(message: string, code?: string): void {
 
 const said = new Set<string>();
 
-/** Says it, unless this process has said just that before. */
+// Of sessions that a warning may name there is no end.
+const maxSaid = 10_000;
+
+/** Says it, unless this process has said just that before, and not too much else since. */
 export function warnOnce(message: string, code: string): void {
   if (said.has(message)) return;
+  if (said.size >= maxSaid) said.clear();
   said.add(message);
   warn(message, code);
 }

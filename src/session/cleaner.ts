@@ -3,6 +3,7 @@
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
 import { warnOf } from "../core/warning.ts";
+import { unsealed } from "./sealed.ts";
 
 interface Schedule {
   /**
@@ -24,14 +25,16 @@ const longestTimerMs = 2 ** 31 - 1;
  * is at it; one that fails is a warning, and the next one tries again.
  */
 export function keepClean(handler: Handler, intervalMs: number, timeout: number): void {
-  const known = schedules.get(handler);
+  // Nobody looks into the data: one cleaning does for all secrets.
+  const place = unsealed(handler);
+  const known = schedules.get(place);
   if (known) {
     known.timeout = Math.max(known.timeout, timeout);
     return;
   }
   const schedule: Schedule = { timeout };
-  schedules.set(handler, schedule);
-  const weak = new WeakRef(handler);
+  schedules.set(place, schedule);
+  const weak = new WeakRef(place);
   let isRunning = false;
   const timer = setInterval(
     () => {

@@ -5,6 +5,8 @@ import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
+import { SealedHandler } from "./sealed.ts";
+import { readSecrets, type Secrets } from "./secret.ts";
 
 /**
  * The options of `useFileSession`. Those that h3's `useSession` has too are called as they are
@@ -41,6 +43,13 @@ export interface FileSessionConfig {
   /** What the names of the session files begin with, unless `handler` is given. Default `sess_`. */
   filePrefix?: string | undefined;
   /**
+   * Encrypts the data where it is kept. A text of at least 32 random characters; or a list of them, of
+   * which the first writes and all read. Without it data is stored as it is. Turned on, or changed
+   * without the old one behind the new, all sessions begin anew. Given as `undefined`, which an
+   * environment variable that is not set is, it is refused: nothing is stored as it is by mistake.
+   */
+  secret?: Secrets | undefined;
+  /**
    * Whether a session is a miss for a client whose address is not the one it was stored with.
    * Default `false`. An unknown address matches none. The session is not destroyed, so its owner
    * keeps it.
@@ -60,8 +69,8 @@ export interface FileSessionConfig {
   cleanInterval?: number | false | undefined;
 
   /**
-   * Ignored, so that h3's config can be passed as it is: nothing is sealed, the data never leaves
-   * the server.
+   * Ignored, so that h3's config can be passed as it is: the data never leaves the server. What
+   * encrypts it there is `secret`.
    */
   password?: unknown;
   /** Ignored: the token is read from the cookie only. */
@@ -94,17 +103,31 @@ let last: { config: FileSessionConfig; settings: Settings } | undefined;
 export function readConfig(config: FileSessionConfig): Settings {
   if (last && isSame(last.config, config)) return last.settings;
   const settings = settingsOf(config);
-  // What is no plain value can be changed by whoever holds it. The handler is taken as it is.
+  // What is no plain value can be changed by whoever holds it. The handler is taken as it is, and
+  // of the secrets each.
   const isPlain = Object.entries(config).every(
-    ([option, value]) => typeof value !== "object" || option === "handler",
+    ([option, value]) => typeof value !== "object" || option === "handler" || option === "secret",
   );
-  last = isPlain ? { config: { ...config }, settings } : undefined;
+  last = isPlain ? { config: copyOf(config), settings } : undefined;
   return settings;
+}
+
+function copyOf(config: FileSessionConfig): FileSessionConfig {
+  const { secret } = config;
+  return typeof secret === "object" ? { ...config, secret: [...secret] } : { ...config };
 }
 
 function isSame(a: FileSessionConfig, b: FileSessionConfig): boolean {
   const keys = Object.keys(a) as (keyof FileSessionConfig)[];
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => a[key] === b[key] || (key === "secret" && isSameList(a[key], b[key])))
+  );
+}
+
+function isSameList(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return false;
+  return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
 function settingsOf(config: FileSessionConfig): Settings {
@@ -127,13 +150,14 @@ function settingsOf(config: FileSessionConfig): Settings {
   const proxies = typeof trustProxy === "boolean" ? Number(trustProxy) : trustProxy;
   if (!Number.isSafeInteger(proxies) || proxies < 0)
     throw badOption("trustProxy", trustProxy, "`true`, `false` or a number of proxies");
+  const handler = config.handler ?? sharedHandler(config);
   return {
     name,
     maxAgeMs: milliseconds("maxAge", maxAge),
     idleMs: milliseconds("idleTimeout", idleTimeout),
     cookie,
     generateId,
-    handler: config.handler ?? sharedHandler(config),
+    handler: "secret" in config ? sealedHandler(handler, config.secret) : handler,
     checkIp,
     proxies,
     cleanMs: cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0,
@@ -155,4 +179,17 @@ function sharedHandler(config: FileSessionConfig): Handler {
   let handler = handlers.get(place);
   if (!handler) handlers.set(place, (handler = new FileHandler({ fileDir, filePrefix })));
   return handler;
+}
+
+// And one for the same secrets over each of them.
+const sealedHandlers = new WeakMap<Handler, Map<string, SealedHandler>>();
+
+function sealedHandler(handler: Handler, secret: Secrets | undefined): SealedHandler {
+  const secrets = readSecrets(secret);
+  let known = sealedHandlers.get(handler);
+  if (!known) sealedHandlers.set(handler, (known = new Map()));
+  const list = JSON.stringify(secrets);
+  let sealed = known.get(list);
+  if (!sealed) known.set(list, (sealed = new SealedHandler(handler, secrets)));
+  return sealed;
 }
