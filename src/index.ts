@@ -6,6 +6,7 @@ export {
   type EmptyRecord,
   type Handler,
   isRecord,
+  type Moved,
   type RetrieveOptions,
   type SessionRecord,
   type WriteOptions,
@@ -15,8 +16,11 @@ export type { Durability, FileHandlerOptions } from "./file/options.ts";
 export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";
-export type { FileSession, SessionUpdate } from "./session/session.ts";
+export type { AnyData, FileSession, SessionUpdate } from "./session/file-session.ts";
 export { SealedHandler } from "./session/sealed.ts";
 export { getFileSession, type ReadonlyFileSession } from "./session/get.ts";
+export type { SessionInfo } from "./session/owners.ts";
 export { requireFileSession } from "./session/require.ts";
+export type { Migrate, StandardSchema } from "./session/schema.ts";
+export { type FileSessions, fileSessions } from "./session/sessions.ts";
 export { useFileSession } from "./session/use.ts";

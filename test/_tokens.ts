@@ -6,7 +6,7 @@ import { vi } from "vitest";
 import type { FileHandler } from "../src/file/handler.ts";
 import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3V1Event } from "../src/session/event.ts";
-import type { FileSession } from "../src/session/session.ts";
+import type { FileSession } from "../src/session/file-session.ts";
 import { useFileSession } from "../src/session/use.ts";
 
 /** A request by its shape alone: what h3 would hand us, without the cost of a server. */

@@ -9,7 +9,7 @@ import { describe, expect, it, vi } from "vitest";
 import { FileHandler } from "../src/file/handler.ts";
 import type { FileSessionConfig } from "../src/session/config.ts";
 import { type H3EventLike, requestHeader } from "../src/session/event.ts";
-import type { FileSession } from "../src/session/session.ts";
+import type { FileSession } from "../src/session/file-session.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { filesIn, tempDir } from "./_dir.ts";
 import { describeH3 } from "./_h3.ts";

@@ -18,7 +18,8 @@ import { testHandler } from "../src/testing.ts";
 import { filesIn, tempDir } from "./_dir.ts";
 import { fileHarness } from "./_file-harness.ts";
 import { describeH3 } from "./_h3.ts";
-import { MemoryHandler, MemoryPlace } from "./_memory-handler.ts";
+import { MemoryHandler } from "../src/testing/memory-handler.ts";
+import { StillPlace } from "./_still-place.ts";
 
 const secret = "one-secret-of-more-than-32-characters";
 const other = "another-secret-of-more-than-32-characters";
@@ -33,7 +34,7 @@ describe("SealedHandler around a FileHandler", () => {
 
 describe("SealedHandler around a handler in memory", () => {
   testHandler(it, () => {
-    const place = new MemoryPlace();
+    const place = new StillPlace();
     return {
       open: () => new SealedHandler(new MemoryHandler(place), secret),
       advance: (seconds) => place.advance(seconds),
@@ -99,7 +100,7 @@ describe("SealedHandler", () => {
   });
 
   it("takes a text with any bit flipped, and any part of one, for a miss", async () => {
-    const inner = new MemoryHandler(new MemoryPlace());
+    const inner = new MemoryHandler(new StillPlace());
     const sealed = new SealedHandler(inner, [secret, other]);
     await sealed.store("flipped", { n: 1, name: "Ada" });
     const text = await textOf(inner, "flipped");
@@ -296,7 +297,7 @@ describe("SealedHandler", () => {
   });
 
   it("leaves fields and options that it does not know as they are", async () => {
-    const inner = new MemoryHandler(new MemoryPlace());
+    const inner = new MemoryHandler(new StillPlace());
     const asked: unknown[] = [];
     const more = { later: "a field" };
     const miss = { later: "of a miss" };

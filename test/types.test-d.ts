@@ -4,7 +4,7 @@ import type * as h3v1 from "h3-v1";
 import type * as h3v2 from "h3-v2";
 import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
-import type { FileSession } from "../src/session/session.ts";
+import type { FileSession } from "../src/session/file-session.ts";
 import { useFileSession } from "../src/session/use.ts";
 
 interface Data {

@@ -197,6 +197,29 @@ export function badData(path: string, why: string, cause?: unknown): SessionErro
   return new SessionError("ERR_SESSION_DATA", `Cannot store ${path}: ${why}`, { cause });
 }
 
+/** Data that a schema refuses, when it is to be stored. */
+export function badSchema(why: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_DATA",
+    `Cannot store session: ${why}. The session is as it was before`,
+  );
+}
+
+/** Data that is stored, and is not what the app takes. */
+export function unfit(id: string, why: string, cause?: unknown): SessionError {
+  return new SessionError("ERR_SESSION_DATA", `Cannot use the data of session ${id}: ${why}`, {
+    cause,
+  });
+}
+
+/** A change by a request that came with a token which has been replaced. */
+export function replaced(id: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_GONE",
+    `Cannot change session ${id}: the request came with the token it had before \`regenerate\`, which may only read`,
+  );
+}
+
 export function tooLarge(bytes: number | string, maxBytes: number): SessionError {
   return new SessionError(
     "ERR_SESSION_TOO_LARGE",

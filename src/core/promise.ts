@@ -10,6 +10,14 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   );
 }
 
+/** What `use` makes of a value: at once if it is there, and without a turn of the event loop. */
+export function andThen<T, U>(
+  value: MaybePromise<T>,
+  use: (value: T) => MaybePromise<U>,
+): MaybePromise<U> {
+  return isPromise(value) ? value.then((late) => use(late)) : use(value);
+}
+
 /** Resolves when all of them have ended; rejects with what the first of those says that failed. */
 export async function settleAll(promises: Promise<unknown>[]): Promise<void> {
   const settled = await Promise.allSettled(promises);

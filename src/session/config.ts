@@ -5,6 +5,8 @@ import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
+import type { AnyData } from "./file-session.ts";
+import type { Migrate, Shape, StandardSchema } from "./schema.ts";
 import { SealedHandler } from "./sealed.ts";
 import { readSecrets, type Secrets } from "./secret.ts";
 
@@ -12,7 +14,7 @@ import { readSecrets, type Secrets } from "./secret.ts";
  * The options of `useFileSession`. Those that h3's `useSession` has too are called as they are
  * there.
  */
-export interface FileSessionConfig {
+export interface FileSessionConfig<T extends object = AnyData> {
   /** The name of the cookie. Default `session`. */
   name?: string | undefined;
   /**
@@ -42,6 +44,35 @@ export interface FileSessionConfig {
   fileDir?: string | undefined;
   /** What the names of the session files begin with, unless `handler` is given. Default `sess_`. */
   filePrefix?: string | undefined;
+  /**
+   * Bytes that one session's data may have, as stored, unless `handler` is given. What would make it
+   * larger is refused with `ERR_SESSION_TOO_LARGE`, and the session stays as it was. Default 1048576.
+   */
+  maxBytes?: number | undefined;
+  /**
+   * What the data is to be: a schema of any library that follows Standard Schema. It types the data,
+   * and is asked whenever that is read or stored. It must take what it gives: defaults do,
+   * transformations to another type do not. Default: none.
+   */
+  schema?: StandardSchema<T> | undefined;
+  /**
+   * The version of the data that this app stores, a whole number from 1. Data of an earlier one, 0 where
+   * it was stored without, is given to `migrate`.
+   */
+  version?: number | undefined;
+  /** Brings data of an earlier version up to date, when it is read; it is stored so at its next write. */
+  migrate?: Migrate<T> | undefined;
+  /**
+   * What becomes of stored data that does not fit `schema`, or cannot be brought to `version`. `empty`,
+   * the default: it counts as empty, and a warning says so. `throw`: the request fails with
+   * `ERR_SESSION_DATA` and takes the cookie back, so the visitor's next one begins anew.
+   */
+  onInvalid?: "empty" | "throw" | undefined;
+  /**
+   * How many sessions may have one tag: with one more, the one that was given it longest ago is
+   * destroyed. Default: any number.
+   */
+  maxSessions?: number | undefined;
   /**
    * Encrypts the data where it is kept. A text of at least 32 random characters; or a list of them, of
    * which the first writes and all read. Without it data is stored as it is. Turned on, or changed
@@ -94,6 +125,8 @@ export interface Settings {
   checkIp: boolean;
   proxies: number;
   cleanMs: number;
+  shape: Shape;
+  maxSessions: number;
 }
 
 // An app asks for the same with every request.
@@ -103,14 +136,16 @@ let last: { config: FileSessionConfig; settings: Settings } | undefined;
 export function readConfig(config: FileSessionConfig): Settings {
   if (last && isSame(last.config, config)) return last.settings;
   const settings = settingsOf(config);
-  // What is no plain value can be changed by whoever holds it. The handler is taken as it is, and
-  // of the secrets each.
+  // What is no plain value can be changed by whoever holds it. Handler and schema are taken as they
+  // are, and of the secrets each.
   const isPlain = Object.entries(config).every(
-    ([option, value]) => typeof value !== "object" || option === "handler" || option === "secret",
+    ([option, value]) => typeof value !== "object" || takenAsTheyAre.has(option),
   );
   last = isPlain ? { config: copyOf(config), settings } : undefined;
   return settings;
 }
+
+const takenAsTheyAre = new Set(["handler", "schema", "secret"]);
 
 function copyOf(config: FileSessionConfig): FileSessionConfig {
   const { secret } = config;
@@ -140,6 +175,7 @@ function settingsOf(config: FileSessionConfig): Settings {
     checkIp = false,
     trustProxy = false,
     cleanInterval = 600,
+    maxSessions = Infinity,
   } = config;
   if (cookie === null || (cookie !== false && typeof cookie !== "object"))
     throw badOption("cookie", cookie, "`false` or the cookie's attributes");
@@ -150,6 +186,8 @@ function settingsOf(config: FileSessionConfig): Settings {
   const proxies = typeof trustProxy === "boolean" ? Number(trustProxy) : trustProxy;
   if (!Number.isSafeInteger(proxies) || proxies < 0)
     throw badOption("trustProxy", trustProxy, "`true`, `false` or a number of proxies");
+  if (maxSessions !== Infinity && !(Number.isSafeInteger(maxSessions) && maxSessions > 0))
+    throw badOption("maxSessions", maxSessions, "a whole number, 1 or more");
   const handler = config.handler ?? sharedHandler(config);
   return {
     name,
@@ -161,7 +199,21 @@ function settingsOf(config: FileSessionConfig): Settings {
     checkIp,
     proxies,
     cleanMs: cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0,
+    shape: shapeOf(config),
+    maxSessions,
   };
+}
+
+function shapeOf({ schema, version, migrate, onInvalid = "empty" }: FileSessionConfig): Shape {
+  if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function")
+    throw badOption("schema", typeof schema, "a schema that follows Standard Schema");
+  if (version !== undefined && !(Number.isSafeInteger(version) && version > 0))
+    throw badOption("version", version, "a whole number, 1 or more");
+  if (migrate !== undefined && (typeof migrate !== "function" || version === undefined))
+    throw badOption("migrate", typeof migrate, "a function, beside a `version`");
+  if (onInvalid !== "empty" && onInvalid !== "throw")
+    throw badOption("onInvalid", onInvalid, "'empty' or 'throw'");
+  return { schema, version, migrate, onInvalid };
 }
 
 function milliseconds(option: string, seconds: unknown): number {
@@ -174,10 +226,12 @@ function milliseconds(option: string, seconds: unknown): number {
 const handlers = new Map<string, Handler>();
 
 function sharedHandler(config: FileSessionConfig): Handler {
-  const { fileDir = ".data/sessions", filePrefix = "sess_" } = config;
-  const place = `${resolve(String(fileDir))}\0${filePrefix}`;
+  const { fileDir = ".data/sessions", filePrefix = "sess_", maxBytes } = config;
+  const place = `${resolve(String(fileDir))}\0${filePrefix}\0${maxBytes}`;
   let handler = handlers.get(place);
-  if (!handler) handlers.set(place, (handler = new FileHandler({ fileDir, filePrefix })));
+  if (handler) return handler;
+  handler = new FileHandler({ fileDir, filePrefix, ...(maxBytes !== undefined && { maxBytes }) });
+  handlers.set(place, handler);
   return handler;
 }
 

@@ -111,10 +111,14 @@ export class SessionCookie {
     this.assertSettable();
   }
 
-  /** Gives the browser the token, for so many seconds. Nothing happens with `cookie: false`. */
-  set(secret: string, seconds: number): void {
+  /**
+   * Gives the browser the token, for so many seconds; those of a session that is remembered go before
+   * the option's. Nothing happens with `cookie: false`.
+   */
+  set(secret: string, seconds: number, isRemembered: boolean): void {
     if (this.#options === false) return;
-    const { expires, maxAge = expires ? undefined : Math.ceil(seconds) } = this.#options;
+    const own = isRemembered ? {} : this.#options;
+    const { expires, maxAge = expires ? undefined : Math.ceil(seconds) } = own;
     this.#send(secret, { maxAge, expires }, this.#options);
   }
 

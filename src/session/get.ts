@@ -1,6 +1,6 @@
 import type { FileSessionConfig } from "./config.ts";
 import type { H3EventLike } from "./event.ts";
-import type { AnyData, FileSession } from "./session.ts";
+import type { AnyData, FileSession } from "./file-session.ts";
 import { useFileSession } from "./use.ts";
 
 /** A session that is only looked at. */
@@ -17,7 +17,7 @@ export type ReadonlyFileSession<T extends object = AnyData> = Pick<
  */
 export async function getFileSession<T extends object = AnyData>(
   event: H3EventLike,
-  config?: FileSessionConfig,
+  config?: FileSessionConfig<T>,
 ): Promise<ReadonlyFileSession<T> | undefined> {
   const session = await useFileSession<T>(event, config);
   return session.id === undefined ? undefined : session;

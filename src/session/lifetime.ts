@@ -1,5 +1,6 @@
 // When a session ends. All moments and durations are in milliseconds.
 
+import { badOption } from "../core/error.ts";
 import type { SessionRecord } from "../core/handler.ts";
 
 export interface Lifetimes {
@@ -14,7 +15,20 @@ export interface Lifetimes {
  * goes.
  */
 export function endOf(record: SessionRecord, { maxAgeMs, idleMs }: Lifetimes): number {
+  // One that is remembered has a lifetime of its own, however long it is not used.
+  if (record.lasting && record.expires !== undefined) return record.expires;
   return Math.min(record.time + maxAgeMs, record.touched + idleMs, record.expires ?? Infinity);
+}
+
+/** Whether the record is a session at this moment, for the cookie called `name`. */
+export function isLive(
+  record: SessionRecord,
+  { name, ...lifetimes }: Lifetimes & { name: string },
+  now: number,
+): boolean {
+  if (now >= endOf(record, lifetimes)) return false;
+  // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
+  return (record.cookieName ?? name) === name;
 }
 
 /**
@@ -24,4 +38,10 @@ export function endOf(record: SessionRecord, { maxAgeMs, idleMs }: Lifetimes): n
  */
 export function isTouchDue(record: SessionRecord, { idleMs }: Lifetimes, now: number): boolean {
   return now - record.touched >= Math.min(60_000, idleMs / 2);
+}
+
+/** A duration that an app has given. Throws `ERR_SESSION_OPTION` for what is none. */
+export function seconds(name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0 && Number.isFinite(value)) return value;
+  throw badOption(name, value, "a number of seconds, 0 or more");
 }

@@ -1,7 +1,7 @@
 import { required } from "../core/error.ts";
 import { type FileSessionConfig, readConfig } from "./config.ts";
 import type { H3EventLike } from "./event.ts";
-import type { AnyData, FileSession } from "./session.ts";
+import type { AnyData, FileSession } from "./file-session.ts";
 import { useFileSession } from "./use.ts";
 
 /**
@@ -10,7 +10,7 @@ import { useFileSession } from "./use.ts";
  */
 export async function requireFileSession<T extends object = AnyData>(
   event: H3EventLike,
-  config: FileSessionConfig = {},
+  config: FileSessionConfig<T> = {},
 ): Promise<FileSession<T>> {
   const session = await useFileSession<T>(event, config);
   if (session.id === undefined) throw required(readConfig(config).name);

@@ -29,7 +29,7 @@ import { readSecrets, Seal, type Secrets } from "./secret.ts";
  * for any session that is there. `keys`, `touch`, `remove` and `clean` do not look into the data:
  * for them it is a session.
  *
- * Sealed is the data alone. Its length, ids, addresses, moments and cookie names stay legible, and an
+ * Sealed is the data alone. Its length, ids, addresses, moments, tags and cookie names stay legible, and an
  * older text of the same session, put back, opens. The handler underneath counts what is stored, a
  * third more than the data, against its `maxBytes`.
  *
@@ -108,6 +108,10 @@ export class SealedHandler implements Handler {
 
   keys(): AsyncIterable<string> {
     return this.handler.keys();
+  }
+
+  tagged(tag: string): Promise<string[]> {
+    return this.handler.tagged(tag);
   }
 
   close(): Promise<void> {

@@ -1,113 +1,25 @@
 // A session, from one request's point of view: its data as it was read, and the ways to change it
 // where it is kept.
 
-import { badData, gone, headersSent } from "../core/error.ts";
-import { type EmptyRecord, isRecord, type SessionRecord } from "../core/handler.ts";
-import { isPromise } from "../core/promise.ts";
+import { gone, headersSent, replaced, SessionError } from "../core/error.ts";
+import {
+  type EmptyRecord,
+  isRecord,
+  type Moved,
+  type SessionRecord,
+  type WriteOptions,
+} from "../core/handler.ts";
+import { andThen, type MaybePromise } from "../core/promise.ts";
 import { warnOf } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
+import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from "./contents.ts";
 import type { SessionCookie } from "./cookie.ts";
-import { endOf, isTouchDue } from "./lifetime.ts";
-import { newToken, parseToken } from "./token.ts";
-
-// h3's own default, so that untyped code type-checks as it does with `useSession`.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnyData = Record<string, any>;
-
-/** What to merge into the session's data, or a function that gives it from the freshest data. */
-export type SessionUpdate<T extends object = AnyData> =
-  | Partial<T>
-  | ((data: Partial<T>) => Partial<T> | undefined | Promise<Partial<T> | undefined>);
-
-/**
- * The session of one visitor, as `useFileSession` gives it. It has all that h3's `useSession`
- * gives, and more.
- *
- * What changes it resolves when the change has reached the disk, so the next request sees it in any
- * process; the cookie, where one is due, is set after that. All of it rejects with
- * `ERR_SESSION_LOCK_TIMEOUT` or `ERR_SESSION_DIR` when the place is busy or broken, and then the
- * session is as it was.
- */
-export interface FileSession<T extends object = AnyData> {
-  /**
-   * What the session is stored under; `undefined` until something is stored. Not the token: it may
-   * be logged.
-   */
-  readonly id: string | undefined;
-  /**
-   * The data as this request read it, and after its own changes as they left it. Never `null`.
-   * Changing it stores nothing. `{}` when there is no session, and when what is stored under its id
-   * is no object with keys, which only other programs do.
-   */
-  readonly data: Partial<T>;
-  /** Whether the session is not from before this request: begun in it, or not begun at all. */
-  readonly isNew: boolean;
-  /**
-   * When the session began, in milliseconds since the epoch; `undefined` until something is stored.
-   */
-  readonly time: number | undefined;
-  /** When it was last stored or used, in milliseconds since the epoch, up to a minute behind. */
-  readonly touched: number | undefined;
-  /** When it ends unless it is used before, in milliseconds since the epoch. */
-  readonly expires: number | undefined;
-  /**
-   * The client's address when it was last stored with one; `''` when unknown, `undefined` until
-   * something is stored.
-   */
-  readonly ip: string | undefined;
-
-  /**
-   * Merges `change`, key by key, into the session as it is on disk now, under its lock: parallel
-   * requests lose nothing. A function gets the freshest data and may be async; the lock is held
-   * while it runs, so it must not change the same session itself. When it gives `undefined`,
-   * nothing is written; when it throws, nothing either. The first update begins the session.
-   *
-   * Rejects with `ERR_SESSION_GONE` when the session ended, moved or was destroyed since this
-   * request read it: it is not brought back. With `ERR_SESSION_HEADERS_SENT` when the session would
-   * begin and its cookie cannot be sent any more; `ERR_SESSION_DATA` and `ERR_SESSION_TOO_LARGE`
-   * for data that cannot be stored; `ERR_SESSION_OPTION` in a cached handler.
-   */
-  readonly update: (change: SessionUpdate<T>) => Promise<FileSession<T>>;
-  /** Makes the data exactly this. Begins the session if there is none. Rejects as `update` does. */
-  readonly replace: (data: T) => Promise<FileSession<T>>;
-  /** Removes these keys from the data. Nothing happens where they are not. Rejects as `update` does. */
-  readonly unset: (...keys: (keyof T)[]) => Promise<FileSession<T>>;
-  /**
-   * The value under `key`, which is removed in the same transaction: of requests that pull at once,
-   * one gets it. `undefined` when there is none. Rejects as `update` does.
-   */
-  readonly pull: <K extends keyof T>(key: K) => Promise<T[K] | undefined>;
-  /**
-   * Reads the session again, as it is on disk now. One that has ended, moved or been destroyed
-   * since is gone: `data` is empty, and a later `update` begins a new one.
-   */
-  readonly reload: () => Promise<FileSession<T>>;
-  /**
-   * Gives the session a new token and id; data and creation time are kept, the old token is dead at
-   * once. Call it when somebody signs in or gains a right. Nothing happens while nothing is stored.
-   *
-   * Rejects with `ERR_SESSION_GONE` when another request was first, and as `update` does; with
-   * `ERR_SESSION_OPTION` when `cookie` is `false`.
-   */
-  readonly regenerate: () => Promise<FileSession<T>>;
-  /**
-   * Destroys the session on disk and takes the cookie back. A later `update` begins a new one, with
-   * no old data. Without a session or cookie nothing happens. Rejects with
-   * `ERR_SESSION_HEADERS_SENT` when the cookie cannot be taken back any more.
-   */
-  readonly clear: () => Promise<FileSession<T>>;
-  /** What may be logged: no token, no data. */
-  toJSON(): Pick<FileSession, "id" | "isNew" | "time" | "touched" | "expires">;
-}
-
-/**
- * Where the session is kept, or will be. The secret is known when the token was made in this
- * request.
- */
-interface Place {
-  readonly id: string;
-  readonly secret?: string;
-}
+import type { FileSession, SessionUpdate } from "./file-session.ts";
+import { FlashBox } from "./flash.ts";
+import { endOf, isLive, isTouchDue, seconds } from "./lifetime.ts";
+import { destroySessionsOf, limitSessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
+import { asksNothing } from "./schema.ts";
+import { newToken, parseToken, type Token } from "./token.ts";
 
 // More cookies of one name than a browser has reason to send are not worth a look at the disk each.
 const maxCandidates = 4;
@@ -125,11 +37,15 @@ class Session<T extends object> implements FileSession<T> {
   readonly #settings: Settings;
   readonly #cookie: SessionCookie;
   readonly #ip: string;
-  #place: Place | undefined;
+  /** Where the session is kept, or will be. */
+  #token: Token | undefined;
   #record: SessionRecord | undefined;
   /** What `data` gives, as soon as somebody has asked for it: most records are parsed only then. */
   #data: Partial<T> | undefined;
   #isNew = true;
+  /** Whether the request came with a token that has been replaced: then it may only look. */
+  #isLate = false;
+  #flash: FlashBox | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(settings: Settings, cookie: SessionCookie, ip: string) {
@@ -142,7 +58,7 @@ class Session<T extends object> implements FileSession<T> {
     return this.#record?.id;
   }
   get data(): Partial<T> {
-    return (this.#data ??= this.#record ? dataOf<T>(this.#record) : {});
+    return (this.#data ??= this.#record ? (dataOf(this.#record) as Partial<T>) : {});
   }
   get isNew(): boolean {
     return this.#isNew;
@@ -163,20 +79,23 @@ class Session<T extends object> implements FileSession<T> {
   async load(): Promise<this> {
     const { handler, generateId } = this.#settings;
     let looks = 0;
+    let led: { token: Token; record: SessionRecord } | undefined;
     for (const text of this.#cookie.received) {
       const token = parseToken(text, generateId !== undefined);
       if (!token) continue;
       if (++looks > maxCandidates) break;
-      const { id } = token;
-      const record = await handler.retrieve(id, { blocking: false });
+      const record = await handler.retrieve(token.id, { blocking: false });
       const now = Date.now();
-      if (!isRecord(record) || !this.#isLive(record, now)) continue;
-      this.#place = { id };
-      this.#isNew = false;
-      if (isTouchDue(record, this.#settings, now)) await this.#touch(record, now);
-      this.#take(record);
-      break;
+      if (isRecord(record) && this.#isLive(record, now)) {
+        await this.#open(record);
+        this.#token = token;
+        if (isTouchDue(record, this.#settings, now)) await this.#touch(record, now);
+        return this;
+      }
+      const next = record.moved && (await this.#follow(token.id, record.moved));
+      if (next) led ??= { token, record: next };
     }
+    if (led) await this.#openLate(led.token, led.record);
     return this;
   }
 
@@ -184,55 +103,125 @@ class Session<T extends object> implements FileSession<T> {
   // useSession(...)`.
 
   readonly update = (change: SessionUpdate<T>): Promise<this> =>
-    this.#write((data) => {
-      const patch = typeof change === "function" ? change(data) : change;
-      return isPromise(patch) ? patch.then((late) => merge(data, late)) : merge(data, patch);
+    this.#write(({ data, ...rest }) => {
+      const patch = typeof change === "function" ? change(data as Partial<T>) : change;
+      return andThen<object | undefined, Contents | undefined>(patch, (known) =>
+        // A spread copies a `__proto__` key as a key and does not follow it; storing it is then refused.
+        known === undefined ? undefined : { ...rest, data: { ...data, ...plain(known) } },
+      );
     });
 
-  readonly replace = (data: T): Promise<this> => this.#write(() => ({ ...plain(data) }));
+  readonly replace = (data: T): Promise<this> =>
+    this.#write((contents) => ({ ...contents, data: { ...plain(data) } }));
 
   readonly unset = async (...keys: (keyof T)[]): Promise<this> => {
     await this.#turn;
     if (this.#record === undefined) return this;
-    return this.#write((data) => without(data, keys));
+    return this.#write((contents) => without(contents, keys));
   };
 
   readonly pull = async <K extends keyof T>(key: K): Promise<T[K] | undefined> => {
     await this.#turn;
     if (this.#record === undefined) return undefined;
     let value: T[K] | undefined;
-    await this.#write((data) => {
+    await this.#write((contents) => {
+      const data = contents.data as T;
       value = Object.hasOwn(data, key) ? data[key] : undefined;
-      return without(data, [key]);
+      return without(contents, [key]);
     });
     return value;
   };
 
+  readonly flash = async (key: string, value: unknown): Promise<this> => {
+    await this.#flashBox.put(key, value);
+    return this;
+  };
+
+  readonly flashed = async <F extends object = Record<string, unknown>>(): Promise<Partial<F>> => {
+    await this.#turn;
+    const hasAny = this.#record !== undefined && !this.#isLate && this.#hasFlash(this.#record);
+    // What was said is the app's word: nothing here looks into it.
+    return (await this.#flashBox.take(hasAny)) as Partial<F>;
+  };
+
+  readonly keep = async (...keys: string[]): Promise<this> => {
+    await this.#flashBox.keep(keys);
+    return this;
+  };
+
   readonly reload = (): Promise<this> =>
     this.#inTurn(async () => {
-      if (this.#place === undefined || this.#record === undefined) return;
-      const record = await this.#settings.handler.retrieve(this.#place.id, { blocking: false });
-      if (isRecord(record) && this.#isLive(record, Date.now())) this.#take(record);
+      if (this.#record === undefined) return;
+      const { id } = this.#record;
+      const record = await this.#settings.handler.retrieve(id, { blocking: false });
+      if (isRecord(record) && this.#isLive(record, Date.now())) await this.#take(record);
       else this.#forget();
     });
 
-  readonly regenerate = (): Promise<this> =>
+  readonly regenerate = ({ grace = 0 }: { grace?: number } = {}): Promise<this> =>
     this.#inTurn(async () => {
-      const from = this.#place;
-      if (!this.#record || !from) return;
+      const from = this.#token;
+      if (!this.#record || !from || this.#isLate) return;
       this.#cookie.assertReplaceable();
-      const { id, secret } = newToken(this.#settings.generateId);
-      const record = await this.#move(from.id, id);
-      await this.#deliver(secret, record, () => this.#move(id, from.id));
-      this.#place = { id, secret };
-      this.#take(record);
+      const token = newToken(this.#settings.generateId);
+      let record: SessionRecord;
+      try {
+        record = await this.#move(from.id, token.id, seconds("grace", grace));
+      } catch (error) {
+        // Another request was first. This one follows it, if that has left word.
+        const next = isGone(error) ? await this.#next(from.id) : undefined;
+        if (next === undefined) throw error;
+        return this.#openLate(from, next);
+      }
+      await this.#deliver(token.secret, record, () => this.#move(token.id, from.id, 0));
+      this.#token = token;
+      await this.#take(record);
     });
+
+  readonly remember = async (lifetime: number): Promise<this> => {
+    const ttl = seconds("remember", lifetime);
+    await this.#turn;
+    const isThere = this.#record !== undefined;
+    if (isThere) this.#cookie.assertSettable();
+    await this.#write(
+      (contents) => {
+        if (this.#cookie.isLate) throw headersSent();
+        return { ...contents };
+      },
+      { ttl, lasting: true },
+    );
+    if (isThere && this.#token && this.#record) this.#send(this.#token.secret, this.#record);
+    return this;
+  };
+
+  readonly tag = async (tag: string | null): Promise<this> => {
+    const { maxSessions } = this.#settings;
+    await this.#write((contents) => ({ ...contents }), { tag });
+    if (tag !== null && maxSessions < Infinity)
+      await limitSessionsOf(tag, maxSessions, this.#settings);
+    return this;
+  };
+
+  readonly others = async (): Promise<SessionInfo<T>[]> => {
+    await this.#turn;
+    if (this.#record?.tag === undefined) return [];
+    const sessions = await sessionsOf<T>(this.#record.tag, this.#settings);
+    return sessions.filter(({ id }) => id !== this.id);
+  };
+
+  readonly destroyOthers = async (): Promise<number> => {
+    await this.#turn;
+    if (this.#record?.tag === undefined) return 0;
+    this.#assertNotLate();
+    return destroySessionsOf(this.#record.tag, this.#settings, [this.#record.id]);
+  };
 
   readonly clear = (): Promise<this> =>
     this.#inTurn(async () => {
+      this.#assertNotLate();
       const isCookieDue = this.#cookie.isOut;
       if (isCookieDue && this.#cookie.isLate) throw headersSent();
-      if (this.#place) await this.#settings.handler.remove(this.#place.id);
+      if (this.#token) await this.#settings.handler.remove(this.#token.id);
       this.#forget();
       // Too late by now is no harm: the cookie that stays names nothing any more.
       if (isCookieDue && !this.#cookie.isLate) this.#cookie.expire();
@@ -256,34 +245,55 @@ class Session<T extends object> implements FileSession<T> {
    * make one session however many begin it at once. From then on it must be there: what was
    * destroyed meanwhile stays so.
    */
-  async #write(next: (data: Partial<T>) => Written): Promise<this> {
+  async #write(
+    next: (contents: Contents) => MaybePromise<Contents | undefined>,
+    options: Pick<WriteOptions, "tag" | "ttl" | "lasting"> = {},
+  ): Promise<this> {
     await this.#turn;
+    this.#assertNotLate();
     const isThere = this.#record !== undefined;
     if (!isThere) this.#cookie.assertSettable();
-    const { generateId, handler } = this.#settings;
-    const place = (this.#place ??= newToken(generateId));
+    const { generateId, handler, shape } = this.#settings;
+    const token = (this.#token ??= newToken(generateId));
     const record = await handler.update<unknown>(
-      place.id,
-      (fresh) => next(dataOf<T>(isThere ? this.#assertLive(place.id, fresh) : fresh)),
-      { ...this.#from, mustExist: isThere },
+      token.id,
+      (fresh) => {
+        const live = isThere ? this.#assertLive(token.id, fresh) : fresh;
+        return andThen(contentsOf(live, shape), (contents) =>
+          andThen(next(contents), (changed) => changed && recordData(changed, shape)),
+        );
+      },
+      { ...this.#from, ...options, mustExist: isThere },
     );
     // Nothing was stored; or this request has cleared or moved the session while it was, and knows
     // better.
-    if (!isRecord(record) || this.#place !== place) return this;
-    if (!this.#record && place.secret !== undefined)
-      await this.#deliver(place.secret, record, () => handler.remove(place.id));
-    this.#take(record);
+    if (!isRecord(record) || this.#token !== token) return this;
+    if (!this.#record) await this.#deliver(token.secret, record, () => handler.remove(token.id));
+    await this.#take(record);
     return this;
   }
 
-  async #move(from: string, to: string): Promise<SessionRecord> {
+  async #move(from: string, to: string, grace: number): Promise<SessionRecord> {
+    // The data goes along as it is stored, whatever its shape.
     const record = await this.#settings.handler.update<unknown>(
       to,
-      (fresh) => dataOf(this.#assertLive(from, fresh)),
-      { ...this.#from, oldId: from, mustExist: true },
+      (fresh) => this.#assertLive(from, fresh).data ?? {},
+      { ...this.#from, oldId: from, mustExist: true, grace },
     );
     if (!isRecord(record)) throw gone(from);
     return record;
+  }
+
+  /** Where a session has gone that a request comes for with its old token, while that is allowed. */
+  async #follow(id: string, { to, until }: Moved): Promise<SessionRecord | undefined> {
+    if (Date.now() >= until) return undefined;
+    const record = await this.#settings.handler.retrieve(to, { blocking: false });
+    return isRecord(record) && this.#isLive(record, Date.now()) ? record : undefined;
+  }
+
+  async #next(id: string): Promise<SessionRecord | undefined> {
+    const { moved } = await this.#settings.handler.retrieve(id, { blocking: false });
+    return moved && this.#follow(id, moved);
   }
 
   /**
@@ -299,10 +309,14 @@ class Session<T extends object> implements FileSession<T> {
       await undo();
       throw headersSent();
     }
+    this.#send(secret, record);
+  }
+
+  #send(secret: string, record: SessionRecord): void {
     const { maxAgeMs } = this.#settings;
     // Not what is left of `idleTimeout`: the cookie would have to be sent anew with every response.
     const end = endOf(record, { maxAgeMs, idleMs: Infinity });
-    this.#cookie.set(secret, (end - Date.now()) / 1000);
+    this.#cookie.set(secret, (end - Date.now()) / 1000, record.lasting === true);
   }
 
   /**
@@ -327,23 +341,52 @@ class Session<T extends object> implements FileSession<T> {
     }
   }
 
-  #take(record: SessionRecord): void {
+  /** The session is the one that the request came for. */
+  async #open(record: SessionRecord): Promise<void> {
+    try {
+      await this.#take(record);
+    } catch (error) {
+      // Not with every request until the cookie goes: the visitor begins anew.
+      if (isUnfit(error) && !this.#cookie.isLate) this.#cookie.expire();
+      throw error;
+    }
+    this.#isNew = false;
+  }
+
+  /** The same, of one that came with the token from before. */
+  async #openLate(token: Token, record: SessionRecord): Promise<void> {
+    this.#token = token;
+    this.#isLate = true;
+    await this.#open(record);
+  }
+
+  /** Data that is to have a certain shape is looked at now; other data when somebody asks. */
+  async #take(record: SessionRecord): Promise<void> {
+    const { shape } = this.#settings;
+    const contents = asksNothing(shape) ? undefined : await contentsOf(record, shape);
     this.#record = record;
-    this.#data = undefined;
+    this.#data = contents?.data as Partial<T> | undefined;
   }
 
   /** There is no session any more; the next one has a token of its own. */
   #forget(): void {
-    this.#place = undefined;
+    this.#token = undefined;
     this.#record = undefined;
     this.#data = undefined;
     this.#isNew = true;
+    this.#isLate = false;
+  }
+
+  get #flashBox(): FlashBox {
+    return (this.#flash ??= new FlashBox((next) => this.#write(next)));
+  }
+
+  #hasFlash(record: SessionRecord): boolean {
+    return flashOf(record) !== undefined;
   }
 
   #isLive(record: SessionRecord, now: number): boolean {
-    if (now >= endOf(record, this.#settings)) return false;
-    // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
-    if ((record.cookieName ?? this.#settings.name) !== this.#settings.name) return false;
+    if (!isLive(record, this.#settings, now)) return false;
     return !this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip);
   }
 
@@ -352,40 +395,28 @@ class Session<T extends object> implements FileSession<T> {
     throw gone(id);
   }
 
+  #assertNotLate(): void {
+    if (this.#isLate && this.#record) throw replaced(this.#record.id);
+  }
+
   get #from(): { cookieName: string; ip?: string } {
     const { name } = this.#settings;
     return this.#ip === "" ? { cookieName: name } : { cookieName: name, ip: this.#ip };
   }
 }
 
-type Written = object | undefined | Promise<object | undefined>;
-
-function merge(data: object, patch: object | undefined): object | undefined {
-  // A spread copies a `__proto__` key as a key and does not follow it; storing it is then refused.
-  return patch === undefined ? undefined : { ...data, ...plain(patch) };
-}
-
-/** The data without these keys; `undefined` when it has none of them. */
-function without(data: object, keys: PropertyKey[]): object | undefined {
+/** The contents without these keys of the data; `undefined` when it has none of them. */
+function without({ data, ...others }: Contents, keys: PropertyKey[]): Contents | undefined {
   if (!keys.some((key) => Object.hasOwn(data, key))) return undefined;
   const rest = { ...data };
   for (const key of keys) Reflect.deleteProperty(rest, key);
-  return rest;
+  return { ...others, data: rest };
 }
 
-function plain<T extends object>(data: T): T {
-  if (isPlain(data)) return data;
-  throw badData("data", "a session holds an object with keys");
+function isGone(error: unknown): boolean {
+  return error instanceof SessionError && error.code === "ERR_SESSION_GONE";
 }
 
-function dataOf<T extends object>(record: SessionRecord | EmptyRecord): Partial<T> {
-  return isPlain(record.data) ? (record.data as Partial<T>) : {};
-}
-
-// One prototype above it at most, which has none: that of `{}`, of another realm's `{}`, of h3's
-// query and params objects.
-function isPlain(data: unknown): data is object {
-  if (typeof data !== "object" || data === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(data);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+function isUnfit(error: unknown): boolean {
+  return error instanceof SessionError && error.code === "ERR_SESSION_DATA";
 }

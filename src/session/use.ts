@@ -2,7 +2,8 @@ import { SessionCookie } from "./cookie.ts";
 import { type FileSessionConfig, readConfig, type Settings } from "./config.ts";
 import { keepClean } from "./cleaner.ts";
 import { clientAddress, type H3EventLike, requestMemo } from "./event.ts";
-import { type AnyData, type FileSession, loadSession } from "./session.ts";
+import type { AnyData, FileSession } from "./file-session.ts";
+import { loadSession } from "./session.ts";
 
 /**
  * The session of the visitor who sent this request, for an event of h3 1 or 2.
@@ -21,7 +22,7 @@ import { type AnyData, type FileSession, loadSession } from "./session.ts";
  */
 export function useFileSession<T extends object = AnyData>(
   event: H3EventLike,
-  config: FileSessionConfig = {},
+  config: FileSessionConfig<T> = {},
 ): Promise<FileSession<T>> {
   try {
     const settings = readConfig(config);
