@@ -18,6 +18,7 @@ describe("the built package", () => {
         "FileHandler",
         "SealedHandler",
         "SessionError",
+        "fileSessions",
         "getFileSession",
         "isRecord",
         "requireFileSession",

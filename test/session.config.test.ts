@@ -34,6 +34,14 @@ describe("readConfig", () => {
       { secret: "too short" },
       { secret: [] },
       { secret: undefined },
+      { maxSessions: 0 },
+      { maxSessions: 1.5 },
+      { maxBytes: 0 },
+      { schema: {} },
+      { version: 0 },
+      { version: "2" },
+      { migrate: (old: unknown) => old },
+      { onInvalid: "ignore" },
     ];
     for (const options of refused) {
       const [name = ""] = Object.keys(options);
@@ -64,6 +72,7 @@ describe("readConfig", () => {
     expect(handler).toBeInstanceOf(FileHandler);
     expect(readConfig({ fileDir: `${fileDir}/.`, filePrefix: "sess_" }).handler).toBe(handler);
     expect(readConfig({ fileDir, filePrefix: "other_" }).handler).not.toBe(handler);
+    expect(readConfig({ fileDir, maxBytes: 1000 }).handler).not.toBe(handler);
   });
 
   it("takes a handler that is ready", () => {

@@ -2,9 +2,15 @@
 
 import type * as h3v1 from "h3-v1";
 import type * as h3v2 from "h3-v2";
+import { type } from "arktype";
+import * as v from "valibot";
+import { z } from "zod";
 import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import type { FileSession } from "../src/session/file-session.ts";
+import { getFileSession } from "../src/session/get.ts";
+import { requireFileSession } from "../src/session/require.ts";
+import { fileSessions } from "../src/session/sessions.ts";
 import { useFileSession } from "../src/session/use.ts";
 
 interface Data {
@@ -57,3 +63,24 @@ await useFileSession(two, { password, sessionHeader: false, cookie: { chunkMaxLe
 // And what comes back can be handed on as h3's.
 is<h3v1.SessionManager<Partial<Data>>>(session);
 is<h3v2.SessionManager<Data>>(session);
+
+// A schema types the data, of whichever library, in place of a type argument or beside it.
+const bySchema = { schema: v.object({ user: v.string() }) };
+is<string | undefined>((await useFileSession(two, bySchema)).data.user);
+is<string | undefined>((await getFileSession(two, bySchema))?.data.user);
+is<string | undefined>((await requireFileSession(two, bySchema)).data.user);
+is<string | undefined>((await fileSessions(bySchema).list("Ada"))[0]?.data.user);
+is<number | undefined>((await useFileSession(one, { schema: z.object({ n: z.number() }) })).data.n);
+is<number | undefined>((await useFileSession(one, { schema: type({ n: "number" }) })).data.n);
+await useFileSession<Data>(one, { schema: z.object({ userId: z.number() }) });
+// @ts-expect-error the schema says something else
+await useFileSession<Data>(one, { schema: z.object({ userId: z.string() }) });
+await useFileSession(one, { ...bySchema, version: 2, migrate: () => ({ user: "Ada" }) });
+// @ts-expect-error it must give what the schema says
+await useFileSession(one, { ...bySchema, version: 2, migrate: () => ({ user: 7 }) });
+// @ts-expect-error there is no such key
+is<unknown>((await useFileSession(two, bySchema)).data.usr);
+
+// What one request says to the next is typed where it is heard.
+is<string | undefined>((await session.flashed<{ notice: string }>()).notice);
+is<unknown>((await session.flashed()).notice);

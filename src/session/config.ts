@@ -5,7 +5,6 @@ import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
-import type { AnyData } from "./file-session.ts";
 import type { Migrate, Shape, StandardSchema } from "./schema.ts";
 import { SealedHandler } from "./sealed.ts";
 import { readSecrets, type Secrets } from "./secret.ts";
@@ -14,7 +13,9 @@ import { readSecrets, type Secrets } from "./secret.ts";
  * The options of `useFileSession`. Those that h3's `useSession` has too are called as they are
  * there.
  */
-export interface FileSessionConfig<T extends object = AnyData> {
+// Without an argument it is a config for sessions of any data.
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface FileSessionConfig<T extends object = any> {
   /** The name of the cookie. Default `session`. */
   name?: string | undefined;
   /**

@@ -1,6 +1,6 @@
 // Whose sessions these are: those of one tag, found, counted and ended.
 
-import { type Handler, isRecord, type SessionRecord } from "../core/handler.ts";
+import { isRecord, type SessionRecord } from "../core/handler.ts";
 import type { Settings } from "./config.ts";
 import { contentsOf } from "./contents.ts";
 import { endOf, isLive } from "./lifetime.ts";
@@ -40,18 +40,24 @@ export async function sessionsOf<T extends object>(
  * Destroys the sessions with this tag but those with the ids `except`, and gives how many there were.
  *
  * A session that is regenerated meanwhile has another id when its turn comes. So it looks again, until
- * there is nothing left to destroy.
+ * it finds nothing that it has not seen.
  */
 export async function destroySessionsOf(
   tag: string,
   settings: Settings,
   except: readonly string[] = [],
 ): Promise<number> {
+  const { handler } = settings;
+  const seen = new Set(except);
   let destroyed = 0;
   for (;;) {
-    const left = (await recordsOf(tag, settings)).filter(({ id }) => !except.includes(id));
-    if (left.length === 0) return destroyed;
-    destroyed += await removeAll(left, settings.handler);
+    const ids = (await handler.tagged(tag)).filter((id) => !seen.has(id));
+    if (ids.length === 0) return destroyed;
+    for (const id of ids) {
+      seen.add(id);
+      const record = await liveRecord(id, tag, settings);
+      if (record && (await handler.remove(id))) destroyed++;
+    }
   }
 }
 
@@ -64,25 +70,30 @@ export async function limitSessionsOf(
   maxSessions: number,
   settings: Settings,
 ): Promise<void> {
+  const { handler } = settings;
   const records = await recordsOf(tag, settings);
   const isNewer = (a: SessionRecord, b: SessionRecord): number =>
     (b.tagTime ?? 0) - (a.tagTime ?? 0) || (a.id < b.id ? 1 : -1);
-  await removeAll(records.sort(isNewer).slice(maxSessions), settings.handler);
-}
-
-async function removeAll(records: readonly SessionRecord[], handler: Handler): Promise<number> {
-  const removed = await Promise.all(records.map(({ id }) => handler.remove(id)));
-  return removed.filter(Boolean).length;
+  const oldest = records.sort(isNewer).slice(maxSessions);
+  await Promise.all(oldest.map(({ id }) => handler.remove(id)));
 }
 
 async function recordsOf(tag: string, settings: Settings): Promise<SessionRecord[]> {
-  const { handler } = settings;
-  const now = Date.now();
   const records: SessionRecord[] = [];
-  for (const id of await handler.tagged(tag)) {
-    const record = await handler.retrieve(id, { blocking: false });
-    if (isRecord(record) && record.tag === tag && isLive(record, settings, now))
-      records.push(record);
+  for (const id of await settings.handler.tagged(tag)) {
+    const record = await liveRecord(id, tag, settings);
+    if (record) records.push(record);
   }
   return records;
+}
+
+/** The session that the index names, if it is one of this cookie's still. */
+async function liveRecord(
+  id: string,
+  tag: string,
+  settings: Settings,
+): Promise<SessionRecord | undefined> {
+  const record = await settings.handler.retrieve(id, { blocking: false });
+  const isOurs = isRecord(record) && record.tag === tag && isLive(record, settings, Date.now());
+  return isOurs ? record : undefined;
 }
