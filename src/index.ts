@@ -16,6 +16,7 @@ export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";
 export type { FileSession, SessionUpdate } from "./session/session.ts";
+export type { SessionEvent, WebRequestLike } from "./session/session-event.ts";
 export { getFileSession, type ReadonlyFileSession } from "./session/get.ts";
 export { requireFileSession } from "./session/require.ts";
 export { useFileSession } from "./session/use.ts";
