@@ -9,10 +9,13 @@ import nodeAdapter from "crossws-v03/adapters/node";
 import * as h3v1 from "h3-v1";
 import * as h3v2 from "h3-v2";
 import { afterEach, beforeEach, describe, vi } from "vitest";
+import type { H3EventLike } from "../src/session/event.ts";
 import type { PeerLike, RequestLike } from "../src/session/session-event.ts";
 import { appOne, appTwo, close, type Routes, sendOverNode, Site, type Visitor } from "./_h3.ts";
 
 export interface Hooks {
+  /** Is given the event of the upgrade, which only h3 2 has. */
+  event?(event: H3EventLike): Promise<void>;
   /** May refuse with a Response, or give the handshake headers and the peer a context. */
   upgrade?(request: UpgradeRequest): Promise<Response | { headers: Headers } | undefined>;
   /** What it gives is sent. */
@@ -51,7 +54,11 @@ export function describeWebSocket(name: string, facts: (h3: WebSocketH3) => void
     return siteOn((server.address() as AddressInfo).port);
   };
   const serveTwo = async (routes: Routes, hooks: Hooks): Promise<WebSocketSite> => {
-    const app = appTwo(routes).get("/ws", h3v2.defineWebSocketHandler(crosswsHooks(hooks)));
+    const handler = h3v2.defineWebSocketHandler(async (event) => {
+      await hooks.event?.(event);
+      return crosswsHooks(hooks);
+    });
+    const app = appTwo(routes).get("/ws", handler);
     const server = h3v2.serve(app, {
       port: 0,
       hostname: "127.0.0.1",

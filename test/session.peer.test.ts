@@ -194,6 +194,33 @@ describeWebSocket("the session of an upgrade", (h3) => {
     expect(filesIn(fileDir)).toEqual([]);
   });
 
+  it.runIf(h3.major === 2)("has an event on which it is read, but does not begin", async () => {
+    const { use, routes, fileDir } = place();
+    const outcomes: unknown[] = [];
+    const site = await h3.serve(routes, {
+      event: async (event) => {
+        const session = await use(event);
+        outcomes.push(session.data);
+        const { data } = await session.update({ notice: "connected" }).catch(
+          // The response that this event has is thrown away.
+          (error: { code: string }) => ({ data: error.code }),
+        );
+        outcomes.push(data);
+      },
+    });
+    const visitor = site.visitor();
+    await site.connect(visitor);
+    expect(filesIn(fileDir)).toEqual([]);
+    await visitor.get("/login");
+    await site.connect(visitor);
+    expect(outcomes).toEqual([
+      {},
+      "ERR_SESSION_HEADERS_SENT",
+      { user: 7 },
+      { user: 7, notice: "connected" },
+    ]);
+  });
+
   it("begins in headers that the hook hands over, and can be held for as long as the peer", async () => {
     const { use, routes } = place();
     const site = await h3.serve(routes, {
