@@ -175,6 +175,21 @@ describeWebSocket("the session of an upgrade", (h3) => {
     expect((await site.connect(visitor)).status).toBe(101);
   });
 
+  it.runIf(h3.major === 2)("knows the client's address", async () => {
+    const { use, routes } = place({ checkIp: true });
+    const seen: unknown[] = [];
+    const site = await h3.serve(routes, {
+      upgrade: async (request) => {
+        seen.push((await use(request)).data);
+        return undefined;
+      },
+    });
+    const visitor = site.visitor();
+    await visitor.get("/login");
+    await site.connect(visitor);
+    expect(seen).toEqual([{ user: 7 }]);
+  });
+
   it("does not begin without headers for it", async () => {
     const { use, routes, fileDir } = place();
     const refusals: unknown[] = [];
