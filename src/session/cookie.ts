@@ -81,12 +81,12 @@ export class SessionCookie {
   }
 
   /**
-   * Takes the response to another request of the same visitor in, if that one has sent the same:
-   * what the browser gets, it gets too, in case it is handed on. Whether it has.
+   * Whether another request of the same visitor has sent the same cookie. Its response then gets
+   * what the browser gets, in case it is handed on.
    */
   join(event: H3EventLike): boolean {
     const received = receivedBy(event, this.#name);
-    if (received.join() !== this.received.join()) return false;
+    if (received.join(";") !== this.received.join(";")) return false;
     noteResponse(event);
     (this.#others ??= []).push(event);
     if (this.#text !== undefined) setResponseCookie(event, this.#name, this.#text);
