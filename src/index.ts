@@ -18,6 +18,7 @@ export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";
 export type { AnyData, FileSession, SessionUpdate } from "./session/file-session.ts";
 export { SealedHandler } from "./session/sealed.ts";
+export type { SessionEvent, WebRequestLike } from "./session/session-event.ts";
 export { getFileSession, type ReadonlyFileSession } from "./session/get.ts";
 export type { SessionInfo } from "./session/owners.ts";
 export { requireFileSession } from "./session/require.ts";

@@ -10,7 +10,7 @@ import type { H3EventLike } from "../src/session/event.ts";
 
 export type Routes = Record<string, (event: H3EventLike) => unknown>;
 
-type Send = (path: string, headers: Record<string, string>) => Promise<Response>;
+export type Send = (path: string, headers: Record<string, string>) => Promise<Response>;
 
 export interface H3 {
   readonly major: 1 | 2;
@@ -146,17 +146,35 @@ const h3Two: Omit<H3, "serve" | "overNode"> = {
   setHeader: (event, name, value) => (event as h3v2.H3Event).res.headers.set(name, value),
 };
 
-function appOne(routes: Routes): h3v1.App {
+export function appOne(routes: Routes): h3v1.App {
   const router = h3v1.createRouter();
   for (const [path, handler] of Object.entries(routes))
     router.get(path, h3v1.eventHandler(handler));
   return h3v1.createApp().use(router);
 }
 
-function appTwo(routes: Routes): h3v2.H3 {
+export function appTwo(routes: Routes): h3v2.H3 {
   const app = new h3v2.H3({ silent: true });
   for (const [path, handler] of Object.entries(routes)) app.get(path, handler);
   return app;
+}
+
+/** What nitropack 2 gives its cached handlers: an event of their own, with the visitor's context. */
+export function cachedEvent(event: H3EventLike): H3EventLike {
+  Object.assign(event.context, { cache: { options: { maxAge: 1 } } });
+  const inherit = <T extends object>(object: T, own: object): T =>
+    Object.assign(Object.create(object) as T, own);
+  const { req } = event as unknown as { req: { headers: object } };
+  if ("node" in event && "get" in req.headers === false)
+    return inherit(event, {
+      node: { req: { headers: { ...event.node.req.headers } }, res: event.node.res },
+    });
+  return new Proxy(event, {
+    get: (target, key) =>
+      key === "req"
+        ? { headers: new Headers((target as unknown as { req: { headers: Headers } }).req.headers) }
+        : (Reflect.get(target, key, target) as unknown),
+  });
 }
 
 function sendWeb(fetch: (request: Request) => Response | Promise<Response>): Send {
@@ -165,7 +183,7 @@ function sendWeb(fetch: (request: Request) => Response | Promise<Response>): Sen
 }
 
 // Not `fetch`: it has its own opinion of the Host header.
-function sendOverNode(
+export function sendOverNode(
   port: number,
   path: string,
   headers: Record<string, string>,
@@ -192,7 +210,7 @@ function sendOverNode(
   });
 }
 
-function close(server: Server): Promise<void> {
+export function close(server: Server): Promise<void> {
   return new Promise((done) => {
     server.closeAllConnections();
     server.close(() => done());

@@ -4,7 +4,7 @@ import type { CookieOptions } from "../src/session/cookie.ts";
 import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import { useFileSession } from "../src/session/use.ts";
-import { describeH3 } from "./_h3.ts";
+import { cachedEvent, describeH3 } from "./_h3.ts";
 import { filesIn, tempDir } from "./_dir.ts";
 
 /** A handler that stores something, and then does what the test wants. */
@@ -383,23 +383,6 @@ describeH3("a session in a cached handler", (h3) => {
     expect((await site.visitor().get("/")).cookies).toHaveLength(1);
   });
 });
-
-function cachedEvent(event: H3EventLike): H3EventLike {
-  Object.assign(event.context, { cache: { options: { maxAge: 1 } } });
-  const inherit = <T extends object>(object: T, own: object): T =>
-    Object.assign(Object.create(object) as T, own);
-  const { req } = event as unknown as { req: { headers: object } };
-  if ("node" in event && "get" in req.headers === false)
-    return inherit(event, {
-      node: { req: { headers: { ...event.node.req.headers } }, res: event.node.res },
-    });
-  return new Proxy(event, {
-    get: (target, key) =>
-      key === "req"
-        ? { headers: new Headers((target as unknown as { req: { headers: Headers } }).req.headers) }
-        : (Reflect.get(target, key, target) as unknown),
-  });
-}
 
 describeH3("a session error", (h3) => {
   it("is a response with its status, and tells the client nothing else", async () => {

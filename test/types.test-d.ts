@@ -1,5 +1,7 @@
 // Facts about types. The compiler checks them (`npm run types`); nothing here runs.
 
+import type * as crosswsOne from "crossws-v03";
+import type * as crosswsTwo from "crossws";
 import type * as h3v1 from "h3-v1";
 import type * as h3v2 from "h3-v2";
 import { type } from "arktype";
@@ -11,6 +13,7 @@ import type { FileSession } from "../src/session/file-session.ts";
 import { getFileSession } from "../src/session/get.ts";
 import { requireFileSession } from "../src/session/require.ts";
 import { fileSessions } from "../src/session/sessions.ts";
+import type { SessionEvent } from "../src/session/session-event.ts";
 import { useFileSession } from "../src/session/use.ts";
 
 interface Data {
@@ -28,6 +31,30 @@ is<H3EventLike>(two);
 const handlerOne: h3v1.EventHandler = async (event) => (await useFileSession(event)).id;
 const handlerTwo: h3v2.EventHandler = async (event) => (await useFileSession(event)).id;
 is<unknown>([handlerOne, handlerTwo]);
+
+// So are the peers of both, what their `upgrade` hooks are given, and a plain request.
+declare const peerOne: crosswsOne.Peer;
+declare const peerTwo: crosswsTwo.Peer;
+declare const upgradeOne: Parameters<crosswsOne.Hooks["upgrade"]>[0];
+declare const upgradeTwo: Parameters<crosswsTwo.Hooks["upgrade"]>[0];
+declare const httpEvent: h3v2.HTTPEvent;
+declare const request: Request;
+is<SessionEvent[]>([one, two, peerOne, peerTwo, upgradeOne, upgradeTwo, httpEvent, request]);
+is<SessionEvent>({ request, responseHeaders: new Headers() });
+is<SessionEvent>({ request, responseHeaders: new Headers(), ip: "192.0.2.1" });
+is<SessionEvent>({ request: upgradeOne, responseHeaders: two.res.headers });
+is<unknown>([useFileSession(peerOne), getFileSession(peerTwo), requireFileSession(request)]);
+const hooksOne: Partial<crosswsOne.Hooks> = {
+  message: async (peer) => void (await useFileSession(peer)),
+};
+const hooksTwo: Partial<crosswsTwo.Hooks> = {
+  message: async (peer) => void (await useFileSession(peer)),
+};
+is<unknown>([hooksOne, hooksTwo]);
+// @ts-expect-error a cookie is read from headers
+is<SessionEvent>({ context: {} });
+// @ts-expect-error and they have `get`
+is<SessionEvent>({ headers: { cookie: "" } });
 
 // `data` is what the type argument says, and nothing of it is sure to be there.
 const session = await useFileSession<Data>(two);

@@ -6,6 +6,7 @@ import {
   type H3EventLike,
   isCached,
   isPlainLocal,
+  isUpgrade,
   noteResponse,
   requestHeader,
   responseBegan,
@@ -55,7 +56,7 @@ export function checkCookie(name: string, options: CookieOptions): void {
 
 const none: readonly string[] = [];
 
-/** The session's cookie, on one request and its response. */
+/** The session's cookie, on one request and its response, and on those made in the course of it. */
 export class SessionCookie {
   /**
    * What the request has under the cookie's name, in its order. Usually one; a browser sends
@@ -66,19 +67,39 @@ export class SessionCookie {
   readonly #event: H3EventLike;
   readonly #name: string;
   readonly #options: CookieOptions | false;
-  #set = false;
+  /** The responses that get the cookie too. */
+  #others: H3EventLike[] | undefined;
+  /** The Set-Cookie header, when there is one. */
+  #text: string | undefined;
 
   constructor(event: H3EventLike, name: string, options: CookieOptions | false) {
     this.#event = event;
     this.#name = name;
     this.#options = options;
-    this.received = isCached(event) ? none : valuesOf(requestHeader(event, "cookie") ?? "", name);
+    this.received = isCached(event) ? none : receivedBy(event, name);
     noteResponse(event);
   }
 
-  /** Whether the browser has a cookie of this name, or will have. */
+  /**
+   * Whether another request of the same visitor has sent the same cookie. Its response then gets
+   * what the browser gets, in case it is handed on.
+   */
+  join(event: H3EventLike): boolean {
+    const received = receivedBy(event, this.#name);
+    if (received.join(";") !== this.received.join(";")) return false;
+    noteResponse(event);
+    (this.#others ??= []).push(event);
+    if (this.#text !== undefined) setResponseCookie(event, this.#name, this.#text);
+    return true;
+  }
+
+  /**
+   * Whether the browser has a cookie of this name, or will have, and there is a response to take it
+   * away.
+   */
   get isOut(): boolean {
-    return this.#options !== false && (this.#set || this.received.length > 0);
+    if (this.#options === false || isUpgrade(this.#event)) return false;
+    return this.#text !== undefined || this.received.length > 0;
   }
 
   /** Whether the response has begun without it. Never with `cookie: false`. */
@@ -131,7 +152,9 @@ export class SessionCookie {
     const secure = !isPlainLocal(this.#event);
     const text = serialize(cookieOf(this.#name, value, options, lifetime, secure));
     setResponseCookie(this.#event, this.#name, text);
-    this.#set = true;
+    for (const event of this.#others ?? [])
+      if (!responseBegan(event)) setResponseCookie(event, this.#name, text);
+    this.#text = text;
   }
 }
 
@@ -161,7 +184,8 @@ function cookieOf(
   return { name, value, ...attributes } as SetCookie;
 }
 
-function valuesOf(header: string, name: string): readonly string[] {
+function receivedBy(event: H3EventLike, name: string): readonly string[] {
+  const header = requestHeader(event, "cookie") ?? "";
   if (!header.includes(name)) return none; // most visitors of a site have no session
   const cookies = parse(header, {
     allowMultiple: true,

@@ -1,4 +1,4 @@
-// The only file that knows h3 1 from h3 2.
+// The only file that knows h3 1 from h3 2. What is neither, session-event.ts makes an event of h3 2.
 //
 // Nothing of h3 is imported: an app can hold two copies of it, and the helpers of one major throw
 // on the other's events. The members we touch are described by their shape instead. How the majors
@@ -9,7 +9,11 @@
 //   response headers     one set, Node's                    two: `res.headers`, and `res.errHeaders` for errors thrown or
 //                                                           returned as a Response; never both, so a cookie goes into both
 //   the response began   Node says so, or `event.handled`   Node says so; without Node, `event.res` is another object
-//   cached handlers      nitropack 2 marks `event.context`  no mark: the cache keeps cookies out, both ways
+//   cached handlers      nitropack 2 marks `event.context`  no mark: the cache keeps cookies out, both ways, and puts
+//                                                           a request without the client's address into the event
+//   sub-requests         a mock of Node's request, whose    a Request with the outer one's `runtime`, so with Node's
+//   (`event.$fetch`)     `__unenv__` is the outer context   response, and a context of its own
+//   a WebSocket upgrade  never gets an event                gets one, whose response is thrown away
 
 /** What is used of the event of h3 1. */
 export interface H3V1Event {
@@ -17,6 +21,8 @@ export interface H3V1Event {
     req: {
       headers: { [name: string]: string | string[] | undefined };
       socket?: { remoteAddress?: string | undefined; encrypted?: boolean };
+      /** The context that a local fetch was made with; on a mock of Node's request only. */
+      __unenv__?: object | undefined;
     };
     res: {
       headersSent: boolean;
@@ -38,14 +44,20 @@ export interface H3V2Event {
   req: { headers: { get(name: string): string | null }; ip?: string | undefined };
   res: { headers: HeadersLike; errHeaders?: HeadersLike };
   url: URL;
-  runtime?: { node?: { res?: { headersSent: boolean } | undefined } | undefined } | undefined;
+  runtime?: { node?: NodeRuntime | undefined } | undefined;
   context: object;
+}
+
+interface NodeRuntime {
+  res?: { headersSent: boolean } | undefined;
+  /** There when the request is to become a WebSocket. */
+  upgrade?: object | undefined;
 }
 
 /** An event of h3 1 or of h3 2, from whichever copy of h3. */
 export type H3EventLike = H3V1Event | H3V2Event;
 
-interface HeadersLike {
+export interface HeadersLike {
   get(name: string): string | null;
   getSetCookie(): string[];
   set(name: string, value: string): void;
@@ -110,12 +122,18 @@ export function isPlainLocal(event: H3EventLike): boolean {
 }
 
 /**
- * Whether this is a handler whose response nitropack 2 keeps and replays to everybody. No session
- * may be read or begun in it. Nitro 3 leaves no mark; its cache strips cookies from the request and
- * from what it keeps.
+ * Whether this is a handler whose response nitropack 2 keeps and replays to everybody, or was
+ * called by one. No session may be read or begun in it. Nitro 3 leaves no mark; its cache strips
+ * cookies from the request and from what it keeps.
  */
 export function isCached(event: H3EventLike): boolean {
-  const { cache } = event.context as { cache?: unknown };
+  if (isCacheContext(event.context)) return true;
+  const outer = isH3V2(event) ? undefined : event.node.req.__unenv__;
+  return outer !== undefined && isCacheContext(outer);
+}
+
+function isCacheContext(context: { cache?: unknown }): boolean {
+  const { cache } = context;
   return typeof cache === "object" && cache !== null && "options" in cache;
 }
 
@@ -128,7 +146,7 @@ const ownResponse = Symbol.for("h3.internal.event.res");
 export function noteResponse(event: H3EventLike): void {
   // Where Node says it, nothing is to be remembered: the entry, in a map that outlives the request,
   // and an `event.res` made for it are half of what it costs to open an empty session.
-  if (!isH3V2(event) || nodeResponse(event) || responses.has(event)) return;
+  if (!isH3V2(event) || nodeResponse(event) || isUpgrade(event) || responses.has(event)) return;
   const gone = Object.hasOwn(event, ownResponse) && Reflect.get(event, ownResponse) === undefined;
   responses.set(event, gone ? "gone" : event.res);
 }
@@ -142,12 +160,18 @@ export function responseBegan(event: H3EventLike): boolean {
   if (!isH3V2(event)) return event.node.res.headersSent || event.handled === true;
   const onNode = nodeResponse(event);
   if (onNode) return onNode.headersSent;
+  if (isUpgrade(event)) return true;
   const noted = responses.get(event);
   return noted !== undefined && noted !== event.res;
 }
 
-function nodeResponse(event: H3V2Event): { headersSent: boolean } | undefined {
+function nodeResponse(event: H3V2Event): NodeRuntime["res"] {
   return event.runtime?.node?.res;
+}
+
+/** Whether this is a WebSocket, or is to become one: no response of ours ever reaches its client. */
+export function isUpgrade(event: H3EventLike): boolean {
+  return isH3V2(event) && event.runtime?.node?.upgrade !== undefined;
 }
 
 /**
@@ -219,18 +243,79 @@ function ofWeb(headers: HeadersLike): ResponseHeaders {
 // `Symbol.for`: two copies of this package in one app share the slot.
 const slot = Symbol.for("filesession.opened");
 
+/** What a context holds of ours. */
+interface Entry<T> {
+  /** The event that asked first. */
+  readonly event: H3EventLike;
+  /** The headers of its request, which the list belongs to. */
+  readonly headers: object;
+  readonly memo: T[];
+  /** The lists of other requests that were handed the context. */
+  others?: WeakMap<object, T[]>;
+  /** Whether it cannot be told any more whose the context is. */
+  isAmbiguous?: true;
+}
+
+interface Place<T> {
+  [slot]?: Entry<T>;
+}
+
 /**
  * A list that lives as long as the request, the same one for every event of the request.
  *
- * It hangs on `event.context`, but belongs to the request's headers: an internal sub-request and
- * nitropack's cached handler are handed the context of another request, and must not be handed its
- * sessions.
+ * It hangs on `event.context`, but belongs to the request's headers: nitropack's cached handler is
+ * handed the context of another request, and must not be handed its sessions.
  */
 export function requestMemo<T>(event: H3EventLike): T[] {
-  const context = event.context as { [slot]?: WeakMap<object, T[]> };
-  const requests = (context[slot] ??= new WeakMap());
-  const { headers } = isH3V2(event) ? event.req : event.node.req;
-  let memo = requests.get(headers);
-  if (!memo) requests.set(headers, (memo = []));
+  const context = event.context as Place<T>;
+  const headers = headersOf(event);
+  const entry = context[slot];
+  if (!entry) {
+    const own: Entry<T> = { event, headers, memo: [] };
+    context[slot] = own;
+    const response = isH3V2(event) && (nodeResponse(event) as Place<T> | undefined);
+    if (response) response[slot] ??= own;
+    return own.memo;
+  }
+  if (entry.headers === headers) return entry.memo;
+  entry.others ??= new WeakMap();
+  let memo = entry.others.get(headers);
+  if (!memo) entry.others.set(headers, (memo = []));
+  // An app has given one context to several visitors.
+  if (!isH3V2(event) && outerEntry(event) !== entry && !isCached(event)) entry.isAmbiguous = true;
   return memo;
+}
+
+/**
+ * The list of another request that this one has a visitor in common with: a sub-request's is that
+ * of the request in whose course it was made, by `event.$fetch`, `fetchWithEvent` and the like.
+ * `undefined` when there is none that has asked for its list.
+ *
+ * A sub-request is known by the outer context, or by Node's response. What a cache calls has these
+ * too, but whatever is given to it may be given to everybody. Nitropack marks it. The caches of h3
+ * 2 and Nitro 3 make the request anew, from few headers and without the client's address, and what
+ * is fetched from there on has none either. So without an address, which a server on a Unix socket
+ * never knows, no sub-request of h3 2 is taken for one.
+ */
+export function outerMemo<T>(event: H3EventLike): T[] | undefined {
+  const entry = outerEntry<T>(event);
+  if (!entry || entry.isAmbiguous || isCached(event) || isCached(entry.event)) return undefined;
+  if (headersOf(event) === entry.headers) return entry.memo;
+  for (const header of ["user-agent", "x-forwarded-for"])
+    if (requestHeader(event, header) !== requestHeader(entry.event, header)) return undefined;
+  if (isH3V2(event) && (!event.req.ip || event.req.ip !== ipOf(entry.event))) return undefined;
+  return entry.memo;
+}
+
+function outerEntry<T>(event: H3EventLike): Entry<T> | undefined {
+  const place = isH3V2(event) ? nodeResponse(event) : event.node.req.__unenv__;
+  return (place as Place<T> | undefined)?.[slot];
+}
+
+function headersOf(event: H3EventLike): object {
+  return isH3V2(event) ? event.req.headers : event.node.req.headers;
+}
+
+function ipOf(event: H3EventLike): string | undefined {
+  return isH3V2(event) ? event.req.ip : undefined;
 }

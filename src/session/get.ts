@@ -1,6 +1,6 @@
 import type { FileSessionConfig } from "./config.ts";
-import type { H3EventLike } from "./event.ts";
 import type { AnyData, FileSession } from "./file-session.ts";
+import type { SessionEvent } from "./session-event.ts";
 import { useFileSession } from "./use.ts";
 
 /** A session that is only looked at. */
@@ -16,7 +16,7 @@ export type ReadonlyFileSession<T extends object = AnyData> = Pick<
  * Rejects as `useFileSession` does.
  */
 export async function getFileSession<T extends object = AnyData>(
-  event: H3EventLike,
+  event: SessionEvent,
   config?: FileSessionConfig<T>,
 ): Promise<ReadonlyFileSession<T> | undefined> {
   const session = await useFileSession<T>(event, config);

@@ -1,7 +1,7 @@
 import { required } from "../core/error.ts";
 import { type FileSessionConfig, readConfig } from "./config.ts";
-import type { H3EventLike } from "./event.ts";
 import type { AnyData, FileSession } from "./file-session.ts";
+import type { SessionEvent } from "./session-event.ts";
 import { useFileSession } from "./use.ts";
 
 /**
@@ -9,7 +9,7 @@ import { useFileSession } from "./use.ts";
  * 401 in h3, when there is none; otherwise as `useFileSession` does.
  */
 export async function requireFileSession<T extends object = AnyData>(
-  event: H3EventLike,
+  event: SessionEvent,
   config: FileSessionConfig<T> = {},
 ): Promise<FileSession<T>> {
   const session = await useFileSession<T>(event, config);
