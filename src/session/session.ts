@@ -9,7 +9,7 @@ import {
   type SessionRecord,
   type WriteOptions,
 } from "../core/handler.ts";
-import { andThen, type MaybePromise } from "../core/promise.ts";
+import { andThen, isPromise, type MaybePromise } from "../core/promise.ts";
 import { warnOf } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
 import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from "./contents.ts";
@@ -18,7 +18,7 @@ import type { FileSession, SessionUpdate } from "./file-session.ts";
 import { FlashBox } from "./flash.ts";
 import { endOf, isLive, isTouchDue, seconds } from "./lifetime.ts";
 import { destroySessionsOf, limitSessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
-import { asksNothing } from "./schema.ts";
+import { asksNothing, type Shape } from "./schema.ts";
 import { newToken, parseToken, type Token } from "./token.ts";
 
 // More cookies of one name than a browser has reason to send are not worth a look at the disk each.
@@ -87,15 +87,18 @@ class Session<T extends object> implements FileSession<T> {
       const record = await handler.retrieve(token.id, { blocking: false });
       const now = Date.now();
       if (isRecord(record) && this.#isLive(record, now)) {
-        await this.#open(record);
-        this.#token = token;
         if (isTouchDue(record, this.#settings, now)) await this.#touch(record, now);
+        const opened = this.#open(token, record);
+        if (isPromise(opened)) await opened; // it takes no turn of the event loop where it need not
         return this;
       }
       const next = record.moved && (await this.#follow(token.id, record.moved));
       if (next) led ??= { token, record: next };
     }
-    if (led) await this.#openLate(led.token, led.record);
+    if (led) {
+      this.#isLate = true;
+      await this.#open(led.token, led.record);
+    }
     return this;
   }
 
@@ -171,7 +174,8 @@ class Session<T extends object> implements FileSession<T> {
         // Another request was first. This one follows it, if that has left word.
         const next = isGone(error) ? await this.#next(from.id) : undefined;
         if (next === undefined) throw error;
-        return this.#openLate(from, next);
+        this.#isLate = true;
+        return this.#take(next);
       }
       await this.#deliver(token.secret, record, () => this.#move(token.id, from.id, 0));
       this.#token = token;
@@ -182,10 +186,9 @@ class Session<T extends object> implements FileSession<T> {
     const ttl = seconds("remember", lifetime);
     await this.#turn;
     const isThere = this.#record !== undefined;
-    if (isThere) this.#cookie.assertSettable();
     await this.#write(
       (contents) => {
-        if (this.#cookie.isLate) throw headersSent();
+        this.#cookie.assertSettable(); // its cookie is due again
         return { ...contents };
       },
       { ttl, lasting: true },
@@ -269,7 +272,8 @@ class Session<T extends object> implements FileSession<T> {
     // better.
     if (!isRecord(record) || this.#token !== token) return this;
     if (!this.#record) await this.#deliver(token.secret, record, () => handler.remove(token.id));
-    await this.#take(record);
+    const taken = this.#take(record);
+    if (isPromise(taken)) await taken;
     return this;
   }
 
@@ -341,31 +345,36 @@ class Session<T extends object> implements FileSession<T> {
     }
   }
 
-  /** The session is the one that the request came for. */
-  async #open(record: SessionRecord): Promise<void> {
+  /** The session is the one that the request came for, by this token. */
+  #open(token: Token, record: SessionRecord): MaybePromise<void> {
+    this.#token = token;
+    this.#isNew = false;
+    const taken = this.#take(record);
+    return isPromise(taken) ? this.#takeBackIfUnfit(taken) : taken;
+  }
+
+  /** Not with every request until the cookie goes: the visitor begins anew. */
+  async #takeBackIfUnfit(taken: Promise<void>): Promise<void> {
     try {
-      await this.#take(record);
+      await taken;
     } catch (error) {
-      // Not with every request until the cookie goes: the visitor begins anew.
       if (isUnfit(error) && !this.#cookie.isLate) this.#cookie.expire();
       throw error;
     }
-    this.#isNew = false;
-  }
-
-  /** The same, of one that came with the token from before. */
-  async #openLate(token: Token, record: SessionRecord): Promise<void> {
-    this.#token = token;
-    this.#isLate = true;
-    await this.#open(record);
   }
 
   /** Data that is to have a certain shape is looked at now; other data when somebody asks. */
-  async #take(record: SessionRecord): Promise<void> {
+  #take(record: SessionRecord): MaybePromise<void> {
     const { shape } = this.#settings;
-    const contents = asksNothing(shape) ? undefined : await contentsOf(record, shape);
+    if (!asksNothing(shape)) return this.#takeFitted(record, shape);
     this.#record = record;
-    this.#data = contents?.data as Partial<T> | undefined;
+    this.#data = undefined;
+  }
+
+  async #takeFitted(record: SessionRecord, shape: Shape): Promise<void> {
+    const { data } = await contentsOf(record, shape);
+    this.#record = record;
+    this.#data = data as Partial<T>;
   }
 
   /** There is no session any more; the next one has a token of its own. */
