@@ -490,8 +490,11 @@ for (const [major, unstorage] of majors) {
         seen.length = 0;
         await handler.touch("a:B");
         await until(`update ${prefix}a:B`);
-        await handler.store("moved", 1, { oldId: "a:B" });
+        await handler.store("on", 1, { oldId: "a:B" });
         await until(`remove ${prefix}a:B`);
+        await until(`update ${prefix}on`);
+        await handler.store("moved", 1, { oldId: "on", grace: 60, tag: "Ada" });
+        await until(`remove ${prefix}on`);
         await until(`update ${prefix}moved`);
         seen.length = 0;
         for (const name of ["sess_x.lock", "sess_x.1.new", "other", "sess_X", "sess_%61"])

@@ -3,7 +3,9 @@
 import { existsSync, watch } from "node:fs";
 import { badDir } from "../core/error.ts";
 import { warn } from "../core/warning.ts";
+import { isTrace } from "./move.ts";
 import type { Names } from "./names.ts";
+import { readSession } from "./snapshot.ts";
 
 /** Watches the sessions in `fileDir`. Gives what ends it. */
 export function watchSessions(
@@ -21,7 +23,7 @@ export function watchSessions(
     const ids = [...changed];
     changed.clear();
     for (const id of ids)
-      if (isWatching) callback(existsSync(names.file(id)) ? "update" : "remove", id);
+      if (isWatching) callback(isThere(names.file(id), id) ? "update" : "remove", id);
   };
   watcher.on("change", (_, fileName) => {
     // Locks, and all else that stands beside the sessions, are the names of no id.
@@ -38,6 +40,17 @@ export function watchSessions(
     isWatching = false;
     watcher.close();
   };
+}
+
+/** Whether there is something under the id, other than what a session has left that has moved. */
+function isThere(file: string, id: string): boolean {
+  if (!existsSync(file)) return false;
+  try {
+    const found = readSession(file, id);
+    return typeof found !== "object" || !isTrace(found);
+  } catch {
+    return true; // whoever wants the session hears of it
+  }
 }
 
 function openWatcher(fileDir: string): ReturnType<typeof watch> {
