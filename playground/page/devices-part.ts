@@ -34,7 +34,9 @@ function deviceRow({ id, name, time, touched, isThis }: Device): Html {
   return html`<li>
     <div>
       <strong>${name}</strong> <code title="${id}">${shortId(id)}</code>
-      <p class="small">Begun ${moment(time)}, last used ${moment(touched)}</p>
+      <p class="small">
+        <span>Begun ${moment(time)},</span> <span>last used ${moment(touched)}</span>
+      </p>
     </div>
     ${
       isThis
