@@ -3,7 +3,7 @@ import { useNitroApp } from "nitropack/runtime";
 import { cookieName } from "./session.ts";
 
 // A real app forgets a cookie that it replaces. This one hands it back under another name, so that
-// the page can show that it opens nothing any more.
+// the page can show what it still opens: after the grace, nothing.
 const retiredName = "retired";
 
 /** What came of trying the retired cookie. */

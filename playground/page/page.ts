@@ -1,4 +1,5 @@
 import { cartPart } from "./cart-part.ts";
+import { devicesPart } from "./devices-part.ts";
 import { filePart } from "./file-part.ts";
 import { html, type Html } from "./html.ts";
 import { mountPart } from "./mount-part.ts";
@@ -43,7 +44,7 @@ export function page(view: View): Html {
             <div class="doings">${visitsPart(view)} ${personPart(view)} ${cartPart(view)}</div>
             ${filePart(view)}
           </div>
-          ${racePart(view)} ${typesPart(view)} ${mountPart(view)}
+          ${devicesPart(view)} ${racePart(view)} ${typesPart(view)} ${mountPart(view)}
         </main>
         <p class="notice" id="notice" role="status">
           ${view.notice && html`<span>${view.notice}</span>`}

@@ -1,5 +1,5 @@
 import type { Attempt } from "../retired.ts";
-import type { Visitor } from "../session.ts";
+import { graceSeconds, rememberDays, type User } from "../session.ts";
 import { moment, shortId } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
@@ -11,23 +11,48 @@ export function personPart({ session, retired }: View): Html {
     <p class="small">
       ${session.id === undefined ? "No session: no cookie, no file." : sessionOf(session.id, user)}
     </p>
-    ${user ? logOut() : logIn()} ${retired.held && oldCookie(retired.attempt)}
+    ${session.expires !== undefined && lifetime(session.expires, user)} ${user ? logOut() : logIn()}
+    ${retired.held && oldCookie(user, retired.attempt)}
   </section>`;
 }
 
-function sessionOf(id: string, user: Visitor["user"]): Html {
+function sessionOf(id: string, user: User | undefined): Html {
   return html`Session <code id="session-id" title="${id}">${shortId(id)}</code>${
       user && html`, logged in ${moment(user.since)}`
     }`;
 }
 
+function lifetime(expires: number, user: User | undefined): Html {
+  return html`<p class="small" id="lifetime">
+    ${
+      user?.isRemembered
+        ? html`<strong>Remembered</strong>: it lives until ${moment(expires)}, used or not.`
+        : html`${user ? "Not remembered: it" : "It"} ends ${moment(expires)} unless it is used
+          before.`
+    }
+  </p>`;
+}
+
 function logIn(): Html {
-  return html`<form class="row" method="post" action="/login" data-live>
-    <label class="field" for="name">
-      <span>Name</span>
-      <input id="name" name="name" value="Ada" required maxlength="40" autocomplete="given-name" />
+  return html`<form class="log-in" method="post" action="/login" data-live>
+    <div class="row">
+      <label class="field" for="name">
+        <span>Name</span>
+        <input
+          id="name"
+          name="name"
+          value="Ada"
+          required
+          maxlength="40"
+          autocomplete="given-name"
+        />
+      </label>
+      <button class="button strong" id="login">Log in</button>
+    </div>
+    <label class="check" for="remember">
+      <input type="checkbox" id="remember" name="remember" value="yes" />
+      Remember me for ${rememberDays} days
     </label>
-    <button class="button strong" id="login">Log in</button>
   </form>`;
 }
 
@@ -37,10 +62,12 @@ function logOut(): Html {
   </form>`;
 }
 
-function oldCookie(attempt: Attempt | undefined): Html {
+function oldCookie(user: User | undefined, attempt: Attempt | undefined): Html {
+  const dead = "The cookie from before is dead.";
+  const dying = `The cookie from before changes nothing any more. For ${graceSeconds} seconds after the log-in it still reads, then it is dead.`;
   return html`<div class="old">
     <form action="/" data-live>
-      <p class="small">The cookie from before is dead. See for yourself:</p>
+      <p class="small">${user ? dying : dead} See for yourself:</p>
       <button class="button" id="try-retired" name="after" value="retired">
         Try the old cookie
       </button>
@@ -51,7 +78,7 @@ function oldCookie(attempt: Attempt | undefined): Html {
         <pre>${attempt.answer}</pre>
         <figcaption class="small">
           GET /api/session says so to the old cookie.
-          <strong>${attempt.opens ? "It still opens a session." : "It opens nothing."}</strong>
+          <strong>${attempt.opens ? "It still reads the session." : "It opens nothing."}</strong>
         </figcaption>
       </figure>`
     }

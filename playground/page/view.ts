@@ -1,4 +1,5 @@
 import type { FileSession } from "filesession";
+import { type Device, readDevices } from "../devices.ts";
 import { type Mount, readMount } from "../mount.ts";
 import { naiveCounter } from "../race.ts";
 import type { Attempt } from "../retired.ts";
@@ -11,6 +12,8 @@ export interface View {
   session: FileSession<Visitor>;
   file: SessionFile | undefined;
   mount: Mount;
+  /** What the user is logged in with; none for who is not. */
+  devices: Device[];
   /** Where the two counters stand; absent before the first race. */
   race: { ours: number; naive: number } | undefined;
   /** Whether there is a cookie from before to try, and what it opened if it was tried. */
@@ -27,16 +30,18 @@ export async function readView(
 ): Promise<View> {
   const { id } = session;
   const { race } = session.data;
-  const [file, naive, mount] = await Promise.all([
+  const [file, naive, mount, devices] = await Promise.all([
     id === undefined ? undefined : readSessionFile(id),
     race && naiveCounter.get(race.naive),
     readMount(id, session.data),
+    readDevices(session),
   ]);
   return {
     ...rest,
     session,
     file,
     mount,
+    devices,
     race: race && { ours: race.count, naive: naive ?? 0 },
     process: { pid: process.pid, started },
   };

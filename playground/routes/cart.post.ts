@@ -1,6 +1,6 @@
 import { createError, defineEventHandler, readBody, sendRedirect } from "h3";
 import { articles, withArticle } from "../cart.ts";
-import { useVisitor } from "../session.ts";
+import { isOver, useVisitor } from "../session.ts";
 
 export default defineEventHandler(async (event) => {
   const body = await readBody<{ add?: unknown; remove?: unknown } | undefined>(event);
@@ -10,7 +10,8 @@ export default defineEventHandler(async (event) => {
   }
 
   const session = await useVisitor(event);
+  const after = isOver(event, session) ? "over" : "cart";
   // The function gets the cart as it is on disk now, so two clicks at once are two articles.
   await session.update((data) => ({ cart: withArticle(data.cart, article, body?.add ? 1 : -1) }));
-  return sendRedirect(event, "/?after=cart", 303);
+  return sendRedirect(event, `/?after=${after}`, 303);
 });

@@ -1,12 +1,14 @@
+import type { FileSession } from "filesession";
 import { defineEventHandler, getQuery, setResponseHeader } from "h3";
 import { page } from "../page/page.ts";
 import { readView } from "../page/view.ts";
 import { hasRetiredCookie, tryRetiredCookie } from "../retired.ts";
-import { useVisitor, type Visitor } from "../session.ts";
+import { type Flash, isOver, useVisitor, type Visitor } from "../session.ts";
 
+// What has a session to say it by says it with `flash`, once. These say it at each look.
 const notices: Record<string, string> = {
-  login: "Logged in. The session has a new id and a new cookie.",
   logout: "Logged out. The file is gone, and the cookie with it.",
+  over: "Your session is over: it has ended, or another device has logged it out.",
   cart: "The cart is on disk.",
   race: "The race is over.",
   retired: "The old cookie was tried.",
@@ -19,17 +21,31 @@ const notices: Record<string, string> = {
 export default defineEventHandler(async (event) => {
   const after = String(getQuery(event).after ?? "");
   const session = await useVisitor(event);
-  if (after === "") await session.update(withVisit);
+  const isAnew = isOver(event, session);
+  const known = notices[isAnew ? "over" : after];
+  if (after === "" || isAnew) await countVisit(session);
+  const { notice = known ?? "" } = await session.flashed<Flash>();
 
   const retired = {
     held: hasRetiredCookie(event),
     attempt: after === "retired" ? await tryRetiredCookie(event) : undefined,
   };
-  const view = await readView(session, { notice: notices[after] ?? "", retired });
+  const view = await readView(session, { notice, retired });
 
   setResponseHeader(event, "content-type", "text/html; charset=utf-8");
   return page(view).markup;
 });
+
+async function countVisit(session: FileSession<Visitor>): Promise<void> {
+  try {
+    await session.update(withVisit);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_SESSION_GONE") throw error;
+    // Logged out a moment ago, or asked for with the cookie from before a log-in, which may only
+    // look.
+    await session.reload();
+  }
+}
 
 function withVisit({ visits = 0, servedBy }: Visitor): Partial<Visitor> {
   const byProcess = new Map(servedBy);

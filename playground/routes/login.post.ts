@@ -1,19 +1,27 @@
-import { createError, defineEventHandler, readBody, sendRedirect } from "h3";
+import { createError, defineEventHandler, getRequestHeader, readBody, sendRedirect } from "h3";
+import { deviceName } from "../devices.ts";
 import { keepRetiredCookie } from "../retired.ts";
-import { useVisitor } from "../session.ts";
+import { graceSeconds, rememberDays, useVisitor } from "../session.ts";
 
 export default defineEventHandler(async (event) => {
-  const body = await readBody<{ name?: unknown } | undefined>(event);
+  const body = await readBody<{ name?: unknown; remember?: unknown } | undefined>(event);
   const name = typeof body?.name === "string" ? body.name.trim() : "";
   if (name === "" || name.length > 40) {
     throw createError({ statusCode: 400, message: "A name has 1 to 40 characters." });
   }
+  const isRemembered = body?.remember !== undefined;
+  const device = deviceName(getRequestHeader(event, "user-agent"));
 
   keepRetiredCookie(event);
   const session = await useVisitor(event);
-  // Before anything is known about the visitor: whoever planted or saw the cookie of before has
-  // nothing now.
-  await session.regenerate();
-  await session.update({ user: { name, since: new Date() } });
+  // What a log-in before has left is not handed on.
+  if (session.data.user) await session.clear();
+  // Before anything is known about the visitor: whoever planted or saw the cookie of before can
+  // change nothing from now on, and after the grace it opens nothing.
+  await session.regenerate({ grace: graceSeconds });
+  await session.update({ user: { name, since: new Date(), device, isRemembered } });
+  await session.tag(name);
+  if (isRemembered) await session.remember(rememberDays * 86_400);
+  await session.flash("notice", `Welcome, ${name}`);
   return sendRedirect(event, "/?after=login", 303);
 });

@@ -6,12 +6,21 @@ import { createInterface } from "node:readline";
 export interface Server {
   url: string;
   pid: number;
+  /** Has its clock go `ms` ahead of ours from now on; 0 sets it right again. */
+  setClockAhead(ms: number): Promise<void>;
   /** Ends it as `kill -9` does: it gets to do nothing any more. */
   kill(): Promise<void>;
 }
 
-// A test run that is killed itself cannot end its servers: they go when it lets go of their stdin.
-const endWithTheTests = `data:text/javascript,process.stdin.resume().on("end",()=>process.exit())`;
+// A test run that is killed itself cannot end its servers: they go when it lets go of them. Until then
+// it can set their clocks.
+const ledByTheTests = `data:text/javascript,
+  const { now } = Date;
+  process.on("disconnect", () => process.exit());
+  process.on("message", (ms) => {
+    Date.now = () => now() + ms;
+    process.send(ms);
+  });`;
 
 /**
  * Starts the built server in `cwd`, on a free port. Resolves when it says that it listens; rejects
@@ -19,19 +28,29 @@ const endWithTheTests = `data:text/javascript,process.stdin.resume().on("end",()
  */
 export async function startServer(script: string, cwd: string): Promise<Server> {
   const env = { ...process.env, NODE_ENV: "production", HOST: "localhost", PORT: "0" };
-  const child = spawn(process.execPath, ["--import", endWithTheTests, script], { cwd, env });
+  const child = spawn(process.execPath, ["--import", ledByTheTests, script], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
   const exited = once(child, "exit");
   let errors = "";
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk));
+  child.stderr!.on("data", (chunk: Buffer) => (errors += chunk));
   const kill = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
     await exited;
   };
 
+  const setClockAhead = async (ms: number): Promise<void> => {
+    const isSet = once(child, "message");
+    child.send(ms);
+    await isSet;
+  };
+
   const tooLate = setTimeout(() => child.kill("SIGKILL"), 10_000);
   try {
     // Read to the end, so that the pipe never fills.
-    const lines = createInterface(child.stdout);
+    const lines = createInterface(child.stdout!);
     const port = await new Promise<string>((resolve, reject) => {
       lines.on("line", (line) => {
         const listening = /^Listening on .*:(\d+)$/.exec(line);
@@ -39,7 +58,7 @@ export async function startServer(script: string, cwd: string): Promise<Server> 
       });
       lines.on("close", () => reject(new Error(`The server ended before it listened.\n${errors}`)));
     });
-    return { url: `http://localhost:${port}`, pid: child.pid!, kill };
+    return { url: `http://localhost:${port}`, pid: child.pid!, setClockAhead, kill };
   } catch (error) {
     await kill();
     throw error;

@@ -4,9 +4,19 @@ import type { Server } from "./server.ts";
 export interface Looked {
   id: string | null;
   isNew: boolean;
+  expires?: number;
   pid: number;
   /** Each value by its path, as `type value`. */
   data: Record<string, string>;
+}
+
+/** One of what `GET /api/devices` tells. */
+export interface LookedDevice {
+  id: string;
+  name: string;
+  time: number;
+  touched: number;
+  isThis: boolean;
 }
 
 /**
@@ -15,6 +25,11 @@ export interface Looked {
  */
 export class Visitor {
   readonly cookies: Map<string, string> = new Map();
+  readonly #userAgent: string | undefined;
+
+  constructor(userAgent?: string) {
+    this.#userAgent = userAgent;
+  }
 
   async get(server: Server, path: string): Promise<Response> {
     return this.#fetch(server.url + path, {});
@@ -41,9 +56,21 @@ export class Visitor {
     return { ...rest, data: Object.fromEntries(rows) as Record<string, string> };
   }
 
+  async devices(server: Server): Promise<LookedDevice[]> {
+    return this.json(server, "/api/devices");
+  }
+
+  /** What the page says has just happened. */
+  async notice(server: Server, path: string): Promise<string> {
+    const page = await (await this.get(server, path)).text();
+    const [, inner = ""] = /<p class="notice"[^>]*>(.*?)<\/p>/s.exec(page)!;
+    return inner.replace(/<.*?>/g, "").trim();
+  }
+
   async #fetch(url: string, init: RequestInit): Promise<Response> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const headers: Record<string, string> = cookie === "" ? {} : { cookie };
+    if (this.#userAgent !== undefined) headers["user-agent"] = this.#userAgent;
     const response = await fetch(url, { ...init, headers, redirect: "manual" });
     for (const line of response.headers.getSetCookie()) this.#keep(line);
     return response;
