@@ -30,6 +30,7 @@ async function site(h3: H3, grace = 30) {
     "/again": async (event: H3EventLike) => (await (await use(event)).regenerate({ grace })).data,
     "/": async (event: H3EventLike) => (await use(event)).data,
     "/write": async (event: H3EventLike) => (await (await use(event)).update({ n: 2 })).data,
+    "/replaced": async (event: H3EventLike) => ({ is: (await use(event)).isReplaced }),
     "/flash": async (event: H3EventLike) => (await use(event)).flashed(),
     "/logout": async (event: H3EventLike) => (await (await use(event)).clear()).data,
   };
@@ -79,6 +80,8 @@ describeH3("session.regenerate with a grace", (h3) => {
       expect([path, status, cookies]).toEqual([path, 409, []]);
     }
     expect((await old.get("/flash")).json).toEqual({});
+    expect((await old.get("/replaced")).json).toEqual({ is: true });
+    expect((await visitor.get("/replaced")).json).toEqual({ is: false });
 
     expect(filesIn(fileDir)).toEqual(before);
     expect((await visitor.get("/")).json).toEqual({ n: 1, user: "Ada" });

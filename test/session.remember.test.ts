@@ -22,10 +22,11 @@ async function site(h3: H3, config: FileSessionConfig = {}, seconds = 30 * day) 
     },
     "/remember": async (event) => {
       const session = await (await use(event)).remember(seconds);
-      return { expires: (session.expires ?? 0) - Date.now() };
+      return { expires: (session.expires ?? 0) - Date.now(), is: session.isRemembered };
     },
     "/": async (event) => (await use(event)).data,
     "/expires": async (event) => ({ in: ((await use(event)).expires ?? 0) - Date.now() }),
+    "/is": async (event) => ({ is: (await use(event)).isRemembered }),
     "/update": async (event) => (await (await use(event)).update({ n: 1 })).data,
     "/regenerate": async (event) => (await (await use(event)).regenerate()).data,
   });
@@ -39,8 +40,9 @@ describeH3("session.remember", (h3) => {
     const { visitor, handler } = await site(h3);
     await visitor.get("/login");
     const token = visitor.cookies.get("session");
+    expect((await visitor.get("/is")).json).toEqual({ is: false });
     const { json, cookies } = await visitor.get("/remember");
-    expect(json).toEqual({ expires: 30 * day * 1000 });
+    expect(json).toEqual({ expires: 30 * day * 1000, is: true });
     expect(cookies).toEqual([expect.stringMatching(`^session=${token}; Max-Age=${30 * day};`)]);
 
     later(30 * day - 1);

@@ -35,6 +35,13 @@ export interface FileSession<T extends object = AnyData> {
   /** Whether the session is not from before this request: begun in it, or not begun at all. */
   readonly isNew: boolean;
   /**
+   * Whether the request came with a token that `regenerate` has replaced, and whose `grace` is not
+   * over: then the session can be read, and what would change it rejects with `ERR_SESSION_GONE`.
+   */
+  readonly isReplaced: boolean;
+  /** Whether the session has a lifetime of its own, by `remember`. */
+  readonly isRemembered: boolean;
+  /**
    * When the session began, in milliseconds since the epoch; `undefined` until something is stored.
    */
   readonly time: number | undefined;
@@ -95,7 +102,8 @@ export interface FileSession<T extends object = AnyData> {
    * as it is by then. It is given no new token, and what would change the session rejects with
    * `ERR_SESSION_GONE`. After that the old token is a miss, and its use is reported as `reuse` on
    * `node:diagnostics_channel`, as long as a session may sit unused. With a grace of 0 nothing is kept
-   * of it.
+   * of it. Whoever knows the old token can read for so long: at a log-in that is somebody who has
+   * planted it, so give no grace there that is not needed.
    *
    * Of two that regenerate one session at once, one wins. The other follows it, as a request with the
    * old token; where the winner gave no grace it rejects with `ERR_SESSION_GONE`. Rejects as `update`

@@ -6,7 +6,7 @@ import { useFileSession } from "./use.ts";
 /** A session that is only looked at. */
 export type ReadonlyFileSession<T extends object = AnyData> = Pick<
   FileSession<T>,
-  "id" | "data" | "time" | "touched" | "expires" | "ip" | "toJSON"
+  "id" | "data" | "isReplaced" | "isRemembered" | "time" | "touched" | "expires" | "ip" | "toJSON"
 >;
 
 /**

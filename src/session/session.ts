@@ -44,7 +44,7 @@ class Session<T extends object> implements FileSession<T> {
   #data: Partial<T> | undefined;
   #isNew = true;
   /** Whether the request came with a token that has been replaced: then it may only look. */
-  #isLate = false;
+  #isReplaced = false;
   #flash: FlashBox | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -62,6 +62,12 @@ class Session<T extends object> implements FileSession<T> {
   }
   get isNew(): boolean {
     return this.#isNew;
+  }
+  get isReplaced(): boolean {
+    return this.#isReplaced;
+  }
+  get isRemembered(): boolean {
+    return this.#record?.lasting === true;
   }
   get time(): number | undefined {
     return this.#record?.time;
@@ -96,7 +102,7 @@ class Session<T extends object> implements FileSession<T> {
       if (next) led ??= { token, record: next };
     }
     if (led) {
-      this.#isLate = true;
+      this.#isReplaced = true;
       await this.#open(led.token, led.record);
     }
     return this;
@@ -142,7 +148,8 @@ class Session<T extends object> implements FileSession<T> {
 
   readonly flashed = async <F extends object = Record<string, unknown>>(): Promise<Partial<F>> => {
     await this.#turn;
-    const hasAny = this.#record !== undefined && !this.#isLate && this.#hasFlash(this.#record);
+    const hasAny =
+      this.#record !== undefined && !this.#isReplaced && flashOf(this.#record) !== undefined;
     // What was said is the app's word: nothing here looks into it.
     return (await this.#flashBox.take(hasAny)) as Partial<F>;
   };
@@ -164,7 +171,7 @@ class Session<T extends object> implements FileSession<T> {
   readonly regenerate = ({ grace = 0 }: { grace?: number } = {}): Promise<this> =>
     this.#inTurn(async () => {
       const from = this.#token;
-      if (!this.#record || !from || this.#isLate) return;
+      if (!this.#record || !from || this.#isReplaced) return;
       this.#cookie.assertReplaceable();
       const token = newToken(this.#settings.generateId);
       let record: SessionRecord;
@@ -174,7 +181,7 @@ class Session<T extends object> implements FileSession<T> {
         // Another request was first. This one follows it, if that has left word.
         const next = isGone(error) ? await this.#next(from.id) : undefined;
         if (next === undefined) throw error;
-        this.#isLate = true;
+        this.#isReplaced = true;
         return this.#take(next);
       }
       await this.#deliver(token.secret, record, () => this.#move(token.id, from.id, 0));
@@ -215,13 +222,13 @@ class Session<T extends object> implements FileSession<T> {
   readonly destroyOthers = async (): Promise<number> => {
     await this.#turn;
     if (this.#record?.tag === undefined) return 0;
-    this.#assertNotLate();
+    this.#assertNotReplaced();
     return destroySessionsOf(this.#record.tag, this.#settings, [this.#record.id]);
   };
 
   readonly clear = (): Promise<this> =>
     this.#inTurn(async () => {
-      this.#assertNotLate();
+      this.#assertNotReplaced();
       const isCookieDue = this.#cookie.isOut;
       if (isCookieDue && this.#cookie.isLate) throw headersSent();
       if (this.#token) await this.#settings.handler.remove(this.#token.id);
@@ -253,7 +260,7 @@ class Session<T extends object> implements FileSession<T> {
     options: Pick<WriteOptions, "tag" | "ttl" | "lasting"> = {},
   ): Promise<this> {
     await this.#turn;
-    this.#assertNotLate();
+    this.#assertNotReplaced();
     const isThere = this.#record !== undefined;
     if (!isThere) this.#cookie.assertSettable();
     const { generateId, handler, shape } = this.#settings;
@@ -383,15 +390,11 @@ class Session<T extends object> implements FileSession<T> {
     this.#record = undefined;
     this.#data = undefined;
     this.#isNew = true;
-    this.#isLate = false;
+    this.#isReplaced = false;
   }
 
   get #flashBox(): FlashBox {
     return (this.#flash ??= new FlashBox((next) => this.#write(next)));
-  }
-
-  #hasFlash(record: SessionRecord): boolean {
-    return flashOf(record) !== undefined;
   }
 
   #isLive(record: SessionRecord, now: number): boolean {
@@ -404,8 +407,8 @@ class Session<T extends object> implements FileSession<T> {
     throw gone(id);
   }
 
-  #assertNotLate(): void {
-    if (this.#isLate && this.#record) throw replaced(this.#record.id);
+  #assertNotReplaced(): void {
+    if (this.#isReplaced && this.#record) throw replaced(this.#record.id);
   }
 
   get #from(): { cookieName: string; ip?: string } {
