@@ -1,9 +1,9 @@
 // What is published: one file for each subpath, with what they need of others inside.
 //
 // A file costs an import a millisecond and each kilobyte 0.03, as `npm run bench` shows under
-// "Start". `filesession/driver` imports `filesession`, so an app has one FileHandler and one
-// SessionError whatever it imports. What runs in a thread is no subpath, but a file of its own; what
-// two or more of them share is in files.js.
+// "Start". The other two import `filesession`, so an app has one FileHandler and one SessionError
+// whatever it imports. What runs in a thread is no subpath, but a file of its own; what two or more of
+// them share is in files.js.
 
 import { defineConfig } from "rolldown";
 
@@ -11,6 +11,7 @@ const bundle = (input) => ({
   input,
   platform: "node",
   external: /^node:|^\.\/index\.js$/,
+  makeAbsoluteExternalsRelative: false, // index.js is in the bundle of testing.js, and is outside of it
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",

@@ -25,7 +25,13 @@ describe("the built package", () => {
         "useFileSession",
       ],
       "filesession/driver": ["default"],
-      "filesession/testing": ["MemoryHandler", "MemoryPlace", "testHandler"],
+      "filesession/testing": [
+        "MemoryHandler",
+        "MemoryPlace",
+        "moveClock",
+        "sessionCookie",
+        "testHandler",
+      ],
     });
   });
 
@@ -54,7 +60,12 @@ describe("the built package", () => {
       "node:timers/promises",
     ]);
     expect(loads("driver")).toEqual(["./index.js"]);
-    expect(loads("testing")).toEqual(["./files.js", "node:assert/strict", "node:timers/promises"]);
+    expect(loads("testing")).toEqual([
+      "./files.js",
+      "./index.js",
+      "node:assert/strict",
+      "node:timers/promises",
+    ]);
     expect(loads("thread")).toEqual(["./files.js", "node:worker_threads"]);
   });
 

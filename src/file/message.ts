@@ -17,9 +17,9 @@ export type Order =
   /** The next ids of one walk through all, none at its end. */
   | { method: "keys" | "endKeys"; args: [walk: number] };
 
-/** From the event loop. Each call has a number. */
+/** From the event loop. Each call has a number, and goes by a clock that a test may have moved. */
 export type Request =
-  | (Order & { call: number })
+  | (Order & { call: number; shiftMs: number })
   | { call: number; answer: Answer }
   | { call: number; abort: true };
 

@@ -1,6 +1,7 @@
 // What runs in a thread: it reads and writes session files, as it is told from threads.ts.
 
 import { parentPort, workerData } from "node:worker_threads";
+import { clock } from "../core/clock.ts";
 import type { WriteOptions } from "../core/handler.ts";
 import { FilesHere, type Stored } from "./files.ts";
 import {
@@ -32,6 +33,7 @@ class Thread {
     const { call } = request;
     if ("answer" in request) return this.#answers.get(call)?.(request.answer);
     if ("abort" in request) return this.#aborts.get(call)?.abort();
+    follow(request.shiftMs);
     try {
       this.#say({ call, done: { value: await this.#obey(call, request) } });
     } catch (error) {
@@ -119,6 +121,15 @@ class Thread {
     this.#walks.delete(walk);
     await keys?.return();
   }
+}
+
+const { now } = Date;
+
+/** Goes by the clock of whoever we work for. */
+function follow(shiftMs: number): void {
+  if (shiftMs === clock.shiftMs) return;
+  clock.shiftMs = shiftMs;
+  Date.now = () => now() + shiftMs;
 }
 
 function plain({ meta, touched }: Stored): Stored {

@@ -4,6 +4,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { existsSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
+import { clock } from "../core/clock.ts";
 import { placeFailed } from "../core/error.ts";
 import type { CleanResult } from "../core/handler.ts";
 import { warnOnce } from "../core/warning.ts";
@@ -73,7 +74,7 @@ export class Thread {
     const { signal } = listener;
     const giveUp = (): void => this.#giveUp(call, signal?.reason);
     const done = new Promise((resolve, reject) => {
-      worker.postMessage({ ...order, call } satisfies Request);
+      worker.postMessage({ ...order, call, shiftMs: clock.shiftMs } satisfies Request);
       const context = new AsyncResource("filesession.thread");
       this.#calls.set(call, { resolve, reject, listener, context });
       signal?.addEventListener("abort", giveUp);

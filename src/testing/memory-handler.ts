@@ -29,7 +29,10 @@ export interface Stored extends Pickled {
   moved?: Moved;
 }
 
-/** What several handlers share: the sessions, their locks, and a clock. */
+/**
+ * What several handlers share: the sessions, their locks, and a clock. A test that wants a place
+ * that fails extends it.
+ */
 export class MemoryPlace {
   readonly sessions: Map<string, Stored> = new Map();
   readonly #queues = new Map<string, Promise<void>>();
@@ -39,7 +42,10 @@ export class MemoryPlace {
     return Date.now();
   }
 
-  /** Throws when the place has failed, which memory does not by itself. */
+  /**
+   * Called before anything is read or written. Throws when the place has failed, which memory does
+   * not by itself: a `SessionError` of `ERR_SESSION_DIR`, as a full disk is one.
+   */
   check(): void {}
 
   isLocked(id: string): boolean {
@@ -63,10 +69,21 @@ export class MemoryPlace {
 }
 
 /**
- * Keeps sessions in memory, for tests of an app: they end with the process. Handlers of one `place`
- * share them, as processes share a directory.
+ * Keeps sessions in memory, for tests of an app: nothing to make before one and to remove after it.
+ * They end with the process, and no other one sees them. Handlers of one `place` share them, as
+ * processes share a directory.
  *
- * Everything it does is a method, so that a test can have one of them fail.
+ * What it does is what `FileHandler` does, so a test that passes with one passes with the other.
+ * Not so where files are what matters: it has no `maxBytes`, and waits for a lock as long as it
+ * takes. Everything it does is a method, so that a test can have one of them fail.
+ *
+ * @example
+ * const handler = new MemoryHandler();
+ * const app = new H3().get("/", async (event) => {
+ *   const session = await useFileSession(event, { handler });
+ *   await session.update(({ visits = 0 }) => ({ visits: visits + 1 }));
+ *   return session.data.visits;
+ * });
  */
 export class MemoryHandler implements Handler {
   readonly place: MemoryPlace;

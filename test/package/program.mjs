@@ -1,6 +1,6 @@
 import { FileHandler, useFileSession } from "filesession";
 import driver from "filesession/driver";
-import { testHandler } from "filesession/testing";
+import { sessionCookie, testHandler } from "filesession/testing";
 import * as h3 from "h3";
 import { createStorage } from "unstorage";
 
@@ -19,6 +19,9 @@ const first = await serve(new Request("http://localhost/"));
 const [cookie = ""] = first.headers.getSetCookie();
 const second = await serve(new Request("http://localhost/", { headers: { cookie } }));
 const { id, n } = await second.json();
+const { header } = await sessionCookie("http://localhost", { n: 41 }, { fileDir: "sessions" });
+const third = await serve(new Request("http://localhost/", { headers: { cookie: header } }));
+if ((await third.json()).n !== 42) throw new Error("a ready-made session was not found");
 const stored = await storage.getItem(id);
 const files = new FileHandler({ fileDir: "sessions" });
 if (n !== 2 || stored?.n !== 2 || !(await files.remove(id)) || typeof testHandler !== "function")

@@ -1,6 +1,13 @@
 import { FileHandler, type FileSession, type Handler, useFileSession } from "filesession";
 import driver from "filesession/driver";
-import { testHandler } from "filesession/testing";
+import {
+  MemoryHandler,
+  type MovedClock,
+  moveClock,
+  type ReadyCookie,
+  sessionCookie,
+  testHandler,
+} from "filesession/testing";
 import type { H3Event } from "h3";
 import type { Driver } from "unstorage";
 
@@ -14,3 +21,6 @@ export const count = async (event: H3Event): Promise<number | undefined> =>
 export const handler: Handler = new FileHandler({ durability: "file" });
 export const storageDriver: Driver = driver({ fileDir: "sessions" });
 export const suite: typeof testHandler = testHandler;
+export const memory: Handler = new MemoryHandler();
+export const clock: MovedClock = moveClock();
+export const cookie: Promise<ReadyCookie> = sessionCookie("http://localhost", { n: 1 });
