@@ -1,6 +1,7 @@
 // A session, from one request's point of view: its data as it was read, and the ways to change it
 // where it is kept.
 
+import { emit, traced } from "../core/diagnostics.ts";
 import { badData, gone, headersSent } from "../core/error.ts";
 import { type EmptyRecord, isRecord, type SessionRecord } from "../core/handler.ts";
 import { isPromise } from "../core/promise.ts";
@@ -222,10 +223,13 @@ class Session<T extends object> implements FileSession<T> {
       if (!this.#record || !from) return;
       this.#cookie.assertReplaceable();
       const { id, secret } = newToken(this.#settings.generateId);
-      const record = await this.#move(from.id, id);
-      await this.#deliver(secret, record, () => this.#move(id, from.id));
-      this.#place = { id, secret };
-      this.#take(record);
+      const leave = async (): Promise<void> => {
+        const record = await this.#move(from.id, id);
+        await this.#deliver(secret, record, () => this.#move(id, from.id));
+        this.#place = { id, secret };
+        this.#take(record);
+      };
+      await traced("regenerate", () => ({ id: from.id, to: id }), leave);
     });
 
   readonly clear = (): Promise<this> =>
@@ -344,7 +348,9 @@ class Session<T extends object> implements FileSession<T> {
     if (now >= endOf(record, this.#settings)) return false;
     // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
     if ((record.cookieName ?? this.#settings.name) !== this.#settings.name) return false;
-    return !this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip);
+    if (!this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip)) return true;
+    emit("ip-changed", () => ({ id: record.id }));
+    return false;
   }
 
   #assertLive(id: string, record: SessionRecord | EmptyRecord): SessionRecord {
