@@ -1,4 +1,5 @@
 export { SessionError, type SessionErrorCode } from "./core/error.ts";
+export type { SessionEvents, SessionTrace, SessionTraces } from "./core/diagnostics.ts";
 export {
   type Change,
   type CleanOptions,

@@ -1,5 +1,7 @@
 // A new token while requests with the old one are still on their way.
 
+import { createHash } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { isRecord } from "../src/core/handler.ts";
 import type { H3EventLike } from "../src/session/event.ts";
@@ -118,6 +120,31 @@ describeH3("session.regenerate with a grace", (h3) => {
     vi.setSystemTime(Date.now() + 2_000);
     expect((await old.get("/")).json).toEqual({});
     expect((await visitor.get("/")).json).toEqual({ n: 1, user: "Ada" });
+  });
+
+  it("reports each use of the old token after its end as `reuse`, and no use before", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { visitor, copy } = await site(h3);
+    const old = copy();
+    const idOf = (one: Visitor): string =>
+      createHash("sha256")
+        .update(one.cookies.get("session") ?? "")
+        .digest("hex");
+    await visitor.get("/login");
+    const seen: unknown[] = [];
+    const hear = (message: unknown): void => void seen.push(message);
+    subscribe("filesession:reuse", hear);
+    onTestFinished(() => void unsubscribe("filesession:reuse", hear));
+    await old.get("/");
+    await visitor.get("/");
+    expect(seen).toEqual([]);
+    vi.setSystemTime(Date.now() + 31_000);
+    const { json, cookies } = await old.get("/");
+    expect([json, cookies]).toEqual([{}, []]);
+    await visitor.get("/");
+    expect(seen).toEqual([{ id: idOf(old), to: idOf(visitor) }]);
+    await old.get("/");
+    expect(seen).toHaveLength(2);
   });
 
   it("ends with the session", async () => {

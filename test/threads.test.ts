@@ -8,6 +8,7 @@ import type { CleanResult } from "../src/core/handler.ts";
 import { type FileHandlerOptions, FileHandler, SessionError } from "../src/index.ts";
 import { testHandler } from "../src/testing.ts";
 import { intercept } from "./_calls.mjs";
+import { events } from "./_channels.ts";
 import { tempDir } from "./_dir.ts";
 import { fileHarness } from "./_file-harness.ts";
 
@@ -201,6 +202,20 @@ describe("what a thread passes on", () => {
     expect(await handler.retrieve("a")).toEqual({});
     const [warning] = (await warned) as unknown[];
     expect(warning).toMatchObject({ name: "SessionWarning", code: "FILESESSION_DAMAGED" });
+  });
+
+  it("what happens to a session", async () => {
+    const handler = opened({ threads: 2, staleAfter: 0.05 });
+    const corrupt = events("corrupt");
+    const stale = events("stale-lock");
+    await handler.store("a", 1);
+    await writeFile(handler._sessionFile("a"), "damaged");
+    await writeFile(handler._lockFile("a"), "");
+    expect(await handler.retrieve("a")).toEqual({});
+    await handler.store("a", 1);
+    const file = expect.stringContaining(".bad") as string;
+    expect(corrupt).toEqual([{ handler: "file", id: "a", file }]);
+    expect(stale).toEqual([{ handler: "file", id: "a", file: handler._lockFile("a") }]);
   });
 
   it("the counts of a clean, and that it is to end", async () => {

@@ -10,12 +10,16 @@ const said = new Set<string>();
 // Of sessions that a warning may name there is no end.
 const maxSaid = 10_000;
 
-/** Says it, unless this process has said just that before, and not too much else since. */
-export function warnOnce(message: string, code: string): void {
-  if (said.has(message)) return;
+/**
+ * Says it, unless this process has said just that before, and not too much else since. Whether it
+ * was said.
+ */
+export function warnOnce(message: string, code: string): boolean {
+  if (said.has(message)) return false;
   if (said.size >= maxSaid) said.clear();
   said.add(message);
   warn(message, code);
+  return true;
 }
 
 /** Says that something could not be done, and why. */

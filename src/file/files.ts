@@ -2,6 +2,7 @@
 // lock to its release. What a session holds is text here; `handler.ts` pickles it.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { emit, traced } from "../core/diagnostics.ts";
 import { errno, gone, lockTimeout, placeFailed } from "../core/error.ts";
 import type { CleanOptions, CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
@@ -23,7 +24,7 @@ import {
 import { finishMove, isTrace, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
-import type { Durability, Settings } from "./options.ts";
+import { type Durability, handlerName, type Settings } from "./options.ts";
 import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "./queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
@@ -110,7 +111,7 @@ export class FilesHere implements Files {
   async retrieve(id: string, blocking: boolean): Promise<Found | undefined> {
     try {
       const file = this.names.file(id);
-      if (blocking) await this.#untilFree(file);
+      if (blocking) await this.#untilFree({ id, file });
       const found = this.#known(await this.#read(id, file, blocking));
       // A miss has been made sure of already.
       if (found) assertSameDirectory(this.fileDir);
@@ -197,18 +198,19 @@ export class FilesHere implements Files {
 
   async acquireLock(id: string, blocking: boolean): Promise<boolean> {
     assertSameDirectory(this.fileDir);
-    const file = this.names.file(id);
+    const place = this.#place(id);
+    const { file } = place;
     const deadline = this.#deadline();
     endGroup(file);
     const isFirst = beginTurn(file);
     if (!isFirst) {
       if (!blocking) return false;
-      await this.#turn(file, deadline);
+      await this.#turn(place, deadline);
     }
     let lock: Lock | undefined;
     try {
       if (!isFirst) assertSameDirectory(this.fileDir);
-      lock = tryLock(file) ?? (await this.#lock(file, blocking, deadline));
+      lock = tryLock(file) ?? (await this.#lock(place, blocking, deadline));
     } finally {
       if (lock === undefined) endTurn(file);
     }
@@ -373,18 +375,19 @@ export class FilesHere implements Files {
     const open: LockedFile[] = [];
     const turns: string[] = [];
     try {
-      for (const { id, file } of inLockOrder(places)) {
+      for (const place of inLockOrder(places)) {
+        const { id, file } = place;
         const isFirst = beginTurn(file);
         if (!isFirst) {
           if (!blocking) return undefined;
-          await this.#keepFresh(open, this.#turn(file, deadline));
+          await this.#keepFresh(open, this.#turn(place, deadline));
         }
         turns.push(file);
         if (!isFirst && isOthersTurn(file)) await sleep(twoLooksMs);
         if (isFirst && gathers) await undefined;
         if (!isFirst || gathers) assertSameDirectory(this.fileDir); // it may have taken minutes
         const lock =
-          tryLock(file) ?? (await this.#keepFresh(open, this.#lock(file, blocking, deadline)));
+          tryLock(file) ?? (await this.#keepFresh(open, this.#lock(place, blocking, deadline)));
         if (lock === undefined) return undefined;
         open.push(new LockedFile(lock, id, this.#durability, this.#tags));
       }
@@ -403,13 +406,15 @@ export class FilesHere implements Files {
     return { id, file: this.names.file(id) };
   }
 
-  async #untilFree(file: string): Promise<void> {
+  async #untilFree(place: Place): Promise<void> {
+    const { file } = place;
     const deadline = this.#deadline();
     const isFirst = beginTurn(file);
-    if (!isFirst) await this.#turn(file, deadline);
+    if (!isFirst) await this.#turn(place, deadline);
     try {
       const isLocked = statLock(file) !== undefined;
-      if (isLocked) await waitUntilFree(file, this.#wait(true, deadline));
+      const how = this.#wait(true, deadline);
+      if (isLocked) await waited(place, "lock", () => waitUntilFree(file, how));
       if (isLocked || !isFirst) assertSameDirectory(this.fileDir);
     } finally {
       endTurn(file);
@@ -530,10 +535,14 @@ export class FilesHere implements Files {
     }
   }
 
-  async #lock(file: string, blocking: boolean, deadline: number): Promise<Lock | undefined> {
+  async #lock({ id, file }: Place, blocking: boolean, deadline: number): Promise<Lock | undefined> {
     let lock: Lock | undefined;
     try {
-      lock = await waitForLock(file, this.#wait(blocking, deadline));
+      const take = (): Promise<Lock | undefined> =>
+        waitForLock(file, this.#wait(blocking, deadline));
+      lock = await (blocking ? waited({ id, file }, "lock", take) : take());
+      if (lock?.isTaken)
+        emit("stale-lock", () => ({ handler: handlerName, id, file: lockFile(file) }));
       assertSameDirectory(this.fileDir);
       return lock;
     } catch (error) {
@@ -542,9 +551,10 @@ export class FilesHere implements Files {
     }
   }
 
-  #turn(file: string, deadline: number): Promise<void> {
+  #turn(place: Place, deadline: number): Promise<void> {
+    const { file } = place;
     const late = (): Error => lockTimeout(lockFile(file), this.#lockTimeout);
-    return waitForTurn(file, deadline - performance.now(), late);
+    return waited(place, "queue", () => waitForTurn(file, deadline - performance.now(), late));
   }
 
   #wait(blocking: boolean, deadline: number): WaitOptions {
@@ -600,6 +610,11 @@ interface Taking {
 interface HeldLock {
   lock: Lock;
   heartbeat: NodeJS.Timeout;
+}
+
+/** Waits, and has it seen. */
+function waited<T>({ id }: Place, at: "queue" | "lock", wait: () => Promise<T>): Promise<T> {
+  return traced("lock.wait", () => ({ handler: handlerName, id, at }), wait);
 }
 
 function inLockOrder(places: readonly Place[]): readonly Place[] {

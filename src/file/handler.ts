@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { outcomeOf, type SessionTraces, traced } from "../core/diagnostics.ts";
 import { closed, placeFailed } from "../core/error.ts";
 import {
   type Change,
@@ -20,6 +21,7 @@ import {
   checkTag,
   checkWriteOptions,
   type FileHandlerOptions,
+  handlerName,
   readOptions,
   seconds,
 } from "./options.ts";
@@ -53,7 +55,15 @@ export class FileHandler implements Handler {
     this.filePrefix = settings.filePrefix;
   }
 
-  async store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
+  store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
+    return traced(
+      "store",
+      () => operationOf(id, options),
+      () => this.#store(id, data, options),
+    );
+  }
+
+  async #store<T>(id: string, data: T, options: WriteOptions): Promise<SessionRecord<T>> {
     return this.#count(async () => {
       const pickled = pickle(data, this.#maxBytes); // before anything is locked
       checkWriteOptions(options);
@@ -62,10 +72,23 @@ export class FileHandler implements Handler {
     });
   }
 
-  async update<T = unknown>(
+  update<T = unknown>(
     id: string,
     change: Change<T>,
     options: WriteOptions = {},
+  ): Promise<SessionRecord<T> | EmptyRecord> {
+    return traced(
+      "update",
+      () => operationOf(id, options),
+      () => this.#update(id, change, options),
+      outcomeOf,
+    );
+  }
+
+  async #update<T>(
+    id: string,
+    change: Change<T>,
+    options: WriteOptions,
   ): Promise<SessionRecord<T> | EmptyRecord> {
     return this.#count(async () => {
       checkWriteOptions(options);
@@ -92,9 +115,21 @@ export class FileHandler implements Handler {
     });
   }
 
-  async retrieve<T = unknown>(
+  retrieve<T = unknown>(
     id: string,
-    { blocking = true }: RetrieveOptions = {},
+    options: RetrieveOptions = {},
+  ): Promise<SessionRecord<T> | EmptyRecord> {
+    return traced(
+      "retrieve",
+      () => operationOf(id),
+      () => this.#retrieve<T>(id, options),
+      outcomeOf,
+    );
+  }
+
+  async #retrieve<T>(
+    id: string,
+    { blocking = true }: RetrieveOptions,
   ): Promise<SessionRecord<T> | EmptyRecord> {
     const known = this.#closed ? undefined : this.#route.known(id, blocking);
     if (known) return recordOf<T>(known);
@@ -114,7 +149,16 @@ export class FileHandler implements Handler {
     return this.#count(() => this.#route.of(id).remove(id));
   }
 
-  async clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
+  clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
+    return traced(
+      "clean",
+      () => ({ handler: handlerName, timeout }),
+      () => this.#clean(timeout, options),
+      (counts) => counts,
+    );
+  }
+
+  async #clean(timeout: number, options: CleanOptions): Promise<CleanResult> {
     seconds("timeout", timeout);
     return this.#count(() => this.#route.toClean().clean(timeout, options));
   }
@@ -199,6 +243,11 @@ export class FileHandler implements Handler {
       if (this.#pending === 0) this.#drained?.();
     }
   }
+}
+
+/** What an operation on a session says of itself. */
+function operationOf(id: string, { oldId }: WriteOptions = {}): SessionTraces["store"] {
+  return { handler: handlerName, id, ...(oldId !== undefined && { oldId }) };
 }
 
 function storedRecord<T>({ meta, touched }: Stored, data: T): SessionRecord<T> {

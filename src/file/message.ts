@@ -1,5 +1,6 @@
 // What the event loop's thread, and those that read and write files for it, say to each other.
 
+import type { SessionEvents } from "../core/diagnostics.ts";
 import { SessionError, type SessionErrorCode } from "../core/error.ts";
 import type { CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
@@ -31,7 +32,11 @@ export type Reply =
   | { call: number; done: { value: unknown } | { error: PlainError } }
   | { call: number; found: PlainSession | undefined }
   | { call: number; progress: CleanResult }
-  | { warning: { name: string; message: string; code: string } };
+  | { warning: { name: string; message: string; code: string } }
+  | { event: EventHere; message: SessionEvents[EventHere] };
+
+/** What can happen in a thread, and is told where the application listens. */
+export type EventHere = "corrupt" | "stale-lock";
 
 /** A session, as structured cloning can take it along. */
 export interface PlainSession extends Pickled {

@@ -53,6 +53,9 @@ export interface FileHandlerOptions {
   staleAfter?: number;
 }
 
+/** What messages on diagnostics channels call a `FileHandler`. */
+export const handlerName = "file";
+
 // What a slot can hold, less what else stands in it.
 const maxMaxBytes = 99_000_000;
 

@@ -1,6 +1,7 @@
 // One session's file, changed by whoever holds its lock.
 
 import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync } from "node:fs";
+import { emit } from "../core/diagnostics.ts";
 import { errno, lockLost, placeFailed } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import { warn } from "../core/warning.ts";
@@ -16,7 +17,7 @@ import {
   unlinkIfThere,
 } from "./lock.ts";
 import { type Companion, companionFile, lockFile } from "./names.ts";
-import type { Durability } from "./options.ts";
+import { type Durability, handlerName } from "./options.ts";
 import {
   moveToNewInode,
   publish,
@@ -43,6 +44,7 @@ import type { Tags } from "./tags.ts";
 /** A session's file, open under its lock. */
 export class LockedFile {
   readonly file: string;
+  readonly #id: string;
   readonly #lock: Lock;
   readonly #durability: Durability;
   readonly #tags: Tags;
@@ -58,6 +60,7 @@ export class LockedFile {
    * Takes over the care of the lock: `close` or `abandon` gives it back, and so does an error here.
    */
   constructor(lock: Lock, id: string, durability: Durability, tags: Tags) {
+    this.#id = id;
     this.#lock = lock;
     this.#tags = tags;
     this.#isWary = lock.isTaken;
@@ -164,12 +167,13 @@ export class LockedFile {
   /** Moves a damaged record out of the way, for the operator to look at, and reports it. */
   setAside(): void {
     try {
-      this.#vacate("bad", (path) =>
+      this.#vacate("bad", (path) => {
         warn(
           `The session file ${this.file} was damaged. Its visitor starts anew; the file is kept as ${path}`,
           "FILESESSION_DAMAGED",
-        ),
-      );
+        );
+        emit("corrupt", () => ({ handler: handlerName, id: this.#id, file: path }));
+      });
     } catch (error) {
       throw placeFailed("set aside", this.file, error);
     }

@@ -5,6 +5,7 @@ import { AsyncResource } from "node:async_hooks";
 import { existsSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { clock } from "../core/clock.ts";
+import { emit } from "../core/diagnostics.ts";
 import { placeFailed } from "../core/error.ts";
 import type { CleanResult } from "../core/handler.ts";
 import { warnOnce } from "../core/warning.ts";
@@ -105,7 +106,8 @@ export class Thread {
   }
 
   #hear(worker: Worker, reply: Reply): void {
-    if ("warning" in reply) return warnOnce(reply.warning.message, reply.warning.code);
+    if ("warning" in reply) return void warnOnce(reply.warning.message, reply.warning.code);
+    if ("event" in reply) return emit(reply.event, () => reply.message);
     const call = this.#calls.get(reply.call);
     if (call === undefined) return;
     const { context, listener } = call;

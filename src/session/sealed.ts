@@ -1,5 +1,6 @@
 // Encryption at rest, in front of any handler: what goes down is sealed, what comes up is opened.
 
+import { emit } from "../core/diagnostics.ts";
 import { badId, gone } from "../core/error.ts";
 import {
   type Change,
@@ -132,11 +133,12 @@ export class SealedHandler implements Handler {
     const { data: sealed } = record;
     const text = typeof sealed === "string" ? this.#open(id, sealed) : undefined;
     if (text === undefined) {
-      warnOnce(
+      const isNews = warnOnce(
         `Cannot open session ${JSON.stringify(id)}: it is not sealed for this id with a secret of ours, so it is a miss. ` +
           "It stays as it is until it is written or cleaned away",
         "FILESESSION_UNOPENED",
       );
+      if (isNews) emit("corrupt", () => ({ handler: "sealed", id }));
       return {};
     }
     // What a session holds is the caller's word: nothing here looks into it.

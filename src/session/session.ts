@@ -1,6 +1,7 @@
 // A session, from one request's point of view: its data as it was read, and the ways to change it
 // where it is kept.
 
+import { emit, traced } from "../core/diagnostics.ts";
 import { gone, headersSent, replaced, SessionError } from "../core/error.ts";
 import {
   type EmptyRecord,
@@ -176,7 +177,11 @@ class Session<T extends object> implements FileSession<T> {
       const token = newToken(this.#settings.generateId);
       let record: SessionRecord;
       try {
-        record = await this.#move(from.id, token.id, seconds("grace", grace));
+        record = await traced(
+          "regenerate",
+          () => ({ id: from.id, to: token.id }),
+          () => this.#move(from.id, token.id, seconds("grace", grace)),
+        );
       } catch (error) {
         // Another request was first. This one follows it, if that has left word.
         const next = isGone(error) ? await this.#next(from.id) : undefined;
@@ -297,7 +302,10 @@ class Session<T extends object> implements FileSession<T> {
 
   /** Where a session has gone that a request comes for with its old token, while that is allowed. */
   async #follow(id: string, { to, until }: Moved): Promise<SessionRecord | undefined> {
-    if (Date.now() >= until) return undefined;
+    if (Date.now() >= until) {
+      emit("reuse", () => ({ id, to }));
+      return undefined;
+    }
     const record = await this.#settings.handler.retrieve(to, { blocking: false });
     return isRecord(record) && this.#isLive(record, Date.now()) ? record : undefined;
   }
@@ -399,7 +407,9 @@ class Session<T extends object> implements FileSession<T> {
 
   #isLive(record: SessionRecord, now: number): boolean {
     if (!isLive(record, this.#settings, now)) return false;
-    return !this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip);
+    if (!this.#settings.checkIp || (this.#ip !== "" && this.#ip === record.ip)) return true;
+    emit("ip-changed", () => ({ id: record.id }));
+    return false;
   }
 
   #assertLive(id: string, record: SessionRecord | EmptyRecord): SessionRecord {
