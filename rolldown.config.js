@@ -10,7 +10,7 @@ import { defineConfig } from "rolldown";
 const bundle = (input) => ({
   input,
   platform: "node",
-  external: /^node:|^\.\/index\.js$/,
+  external: /^node:|^\.\/index\.js$|^iron-webcrypto$/,
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",

@@ -11,6 +11,7 @@ import {
 } from "../core/handler.ts";
 import { andThen, type MaybePromise } from "../core/promise.ts";
 import { warnOf } from "../core/warning.ts";
+import { adopt, type Adoption, disown, sealedCookies } from "./adopt.ts";
 import type { Settings } from "./config.ts";
 import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from "./contents.ts";
 import type { SessionCookie } from "./cookie.ts";
@@ -96,6 +97,7 @@ class Session<T extends object> implements FileSession<T> {
       if (next) led ??= { token, record: next };
     }
     if (led) await this.#openLate(led.token, led.record);
+    else if (this.#settings.adoption) await this.#adopt(this.#settings.adoption);
     return this;
   }
 
@@ -351,6 +353,28 @@ class Session<T extends object> implements FileSession<T> {
       throw error;
     }
     this.#isNew = false;
+  }
+
+  /** A session of h3's that the request came with becomes ours; what is none any more goes. */
+  async #adopt(adoption: Adoption): Promise<void> {
+    const cookie = this.#cookie;
+    const sealed = cookie.isLate ? undefined : sealedCookies(cookie, adoption);
+    if (!sealed) return;
+    const isLate = (): boolean => cookie.isLate;
+    for (const seal of sealed.seals) {
+      const adopted = await adopt(seal, adoption, this.#settings, this.#from, isLate);
+      const next = adopted?.moved && (await this.#follow(adopted.id, adopted.moved));
+      if (adopted && next) return this.#openLate({ secret: "", id: adopted.id }, next);
+      if (!adopted?.session) continue;
+      if (isLate()) return disown(adopted, this.#settings);
+      const { token, record } = adopted.session;
+      for (const name of sealed.names) cookie.expire(name);
+      this.#send(token.secret, record); // in place of the old one, where they share a name
+      await this.#open(record);
+      this.#token = token;
+      return;
+    }
+    if (!isLate()) for (const name of sealed.names) cookie.expire(name);
   }
 
   /** The same, of one that came with the token from before. */
