@@ -155,6 +155,18 @@ describeH3("adopt", (h3) => {
       expect(files()).toHaveLength(2);
     });
 
+    it("ends the session when nobody has used it here for `idleTimeout`", async () => {
+      const { routes } = place();
+      const site = await h3.serve(routes);
+      const visitor = comesWith(site, await oldCookies(major, ada));
+      setClock(2 * day);
+      await visitor.get("/");
+      setClock(3 * day - 1);
+      expect((await visitor.get("/")).json).toMatchObject({ data: ada });
+      setClock(4 * day - 1);
+      expect((await visitor.get("/")).json).toEqual(nobody);
+    });
+
     it("makes one session of 20 requests at once, which all see it", async () => {
       const { routes, handler } = place();
       const site = await h3.serve(routes);
@@ -171,6 +183,27 @@ describeH3("adopt", (h3) => {
       expect(answers.flatMap(({ cookies }) => given(cookies))).toEqual(["session"]);
       expect(await keysOf(handler)).toEqual([...ids]);
       expect((await visitor.get("/")).json).toMatchObject({ data: ada });
+    });
+
+    it("makes one session of two requests that are both about to", async () => {
+      const { routes, handler } = place();
+      const site = await h3.serve(routes);
+      const old = await oldCookies(major, ada);
+      const store = handler.store.bind(handler);
+      const begun: (() => void)[] = [];
+      vi.spyOn(handler, "store").mockImplementation(async (...args) => {
+        await new Promise<void>((resolve) => {
+          begun.push(resolve);
+          if (begun.length === 2) for (const begin of begun) begin();
+        });
+        return store(...args) as never;
+      });
+      const visitors = [comesWith(site, old), comesWith(site, old)];
+      const answers = await Promise.all(visitors.map((visitor) => visitor.get("/")));
+      expect(answers.map(({ json }) => (json as { data: Data }).data)).toEqual([ada, ada]);
+      expect(answers.flatMap(({ cookies }) => given(cookies))).toEqual(["session"]);
+      const [id] = answers.map(({ json }) => (json as { id: string }).id);
+      expect(await keysOf(handler)).toEqual([id]);
     });
 
     it("opens a cookie once: after a log-out, and for whoever has a copy, it is a miss", async () => {
@@ -385,15 +418,22 @@ describeH3("adopt", (h3) => {
   });
 
   it("looks at no old cookie of a visitor who has a session, and at none of one who has none", async () => {
-    const { routes, handler } = place();
-    const site = await h3.serve(routes);
+    const { routes, handler, use } = place();
+    const site = await h3.serve({
+      ...routes,
+      "/grace": async (event) => (await (await use(event)).regenerate({ grace: 60 })).data,
+    });
     const visitor = site.visitor();
     await visitor.get("/write");
+    const late = comesWith(site, visitor.cookies);
+    await visitor.get("/grace");
     const update = vi.spyOn(handler, "update");
-    visitor.cookies.set("h3", await seal(1));
-    const { cookies, json } = await visitor.get("/");
-    expect(json).toMatchObject({ data: { text: "new" } });
-    expect(cookies).toEqual([]);
+    for (const one of [visitor, late]) {
+      one.cookies.set("h3", await seal(1));
+      const { cookies, json } = await one.get("/");
+      expect(json).toMatchObject({ data: { text: "new" } });
+      expect(cookies).toEqual([]);
+    }
     for (const text of ["", "Fe26", "x".repeat(43), "__chunk"]) {
       const answer = await comesWith(site, [["h3", text]]).get("/");
       expect(answer.json).toEqual(nobody);
@@ -585,8 +625,6 @@ describeH3("adopt", (h3) => {
       const old = await oldCookies(2, ada);
       expect((await comesWith(site, old).get("/late")).cookies).toEqual([]);
       expect(seen).toEqual([{ id: undefined, data: {}, isNew: true }]);
-      setClock(day);
-      await handler.clean(3600);
       const visitor = comesWith(site, old);
       expect((await visitor.get("/")).json).toMatchObject({ data: ada, time: start });
       await visitor.get("/logout");
@@ -626,6 +664,7 @@ describe("adopt", () => {
     const settings = readConfig({ handler, adopt });
     expect(readConfig({ handler, adopt: { password } })).toBe(settings);
     expect(readConfig({ handler, adopt: { password, name: "sid" } })).not.toBe(settings);
+    readConfig({ handler, adopt });
     adopt.password = "another of at least 32 characters, too";
     expect(readConfig({ handler, adopt }).adoption?.password).toBe(adopt.password);
     expect(readConfig({ handler, adopt, cookie: false }).adoption).toBeUndefined();

@@ -21,8 +21,11 @@ import { newToken, sha256, type Token } from "./token.ts";
 
 /** The cookies that h3's `useSession` has set, and what opens them. */
 export interface AdoptOptions {
-  /** What h3 had as `password`; or several of them, by the ids that the seals name. */
-  password: string | Readonly<Record<string, string>>;
+  /**
+   * What h3 had as `password`; or several of them, by the ids that the seals name. `undefined`, which an
+   * environment variable that is not set is, is refused.
+   */
+  password: string | Readonly<Record<string, string>> | undefined;
   /** What h3 had as `name`. Default: the `name` of the session, and `h3`, which is h3's own default. */
   name?: string | undefined;
 }
@@ -113,6 +116,8 @@ interface OldSession {
 export interface Adopted {
   /** What the seal is known by. It opens nothing. */
   id: string;
+  /** Until when the seal could be opened. */
+  end: number;
   /** The session that it is now, for whoever has brought it about. */
   session?: { token: Token; record: SessionRecord };
   /** Where it has gone, when another request has. */
@@ -137,33 +142,31 @@ export async function adopt(
 ): Promise<Adopted | undefined> {
   const { handler, generateId } = settings;
   const old = oldSession(await opened(seal, adoption), settings, Date.now());
-  if (old === undefined || isLate()) return undefined;
+  if (old === undefined) return undefined;
+  const { end } = old;
   const id = idOf(seal);
-  for (;;) {
+  while (!isLate() && Date.now() < end) {
     const kept = await keep(handler, id, old, from);
-    if (isLate()) return undefined;
-    if (!isRecord(kept)) return { id, moved: kept.moved };
+    if (!isRecord(kept)) return { id, end, moved: kept.moved };
     const token = newToken(generateId);
     try {
       // Not `update`: the session has no end of its own, as the one under `id` has.
       const move = { ...from, oldId: id, mustExist: true, grace: graceSeconds };
       const record = await handler.store(token.id, kept.data, move);
-      return { id, session: { token, record } };
+      return { id, end, session: { token, record } };
     } catch (error) {
       // Another request was first; the next look says where it is.
       if (!isOneOf(error, "ERR_SESSION_GONE")) throw error;
     }
   }
+  return undefined;
 }
 
 /** Has the seal be one again that was not opened, as nobody can be given the session's token. */
-export async function disown(
-  { id, session }: Adopted,
-  { handler, maxAgeMs }: Settings,
-): Promise<void> {
+export async function disown({ id, end, session }: Adopted, { handler }: Settings): Promise<void> {
   if (session === undefined) return;
   const { token, record } = session;
-  const ttl = secondsUntil(record.time + maxAgeMs);
+  const ttl = secondsUntil(end);
   await handler.store(id, record.data, { oldId: token.id, mustExist: true, ttl, lasting: true });
 }
 
@@ -187,7 +190,7 @@ async function keep(
   }
 }
 
-/** The session in what was sealed, unless it has ended or holds nothing. */
+/** The session in what was sealed, unless it was unused for too long or holds nothing. */
 function oldSession(
   sealed: unknown,
   { maxAgeMs, idleMs }: Settings,
@@ -195,13 +198,13 @@ function oldSession(
 ): OldSession | undefined {
   const { data, createdAt, lastSeenAt } = (sealed ?? {}) as Record<string, unknown>;
   if (!isPlain(data) || Object.keys(data).length === 0) return undefined; // h3 1 gives one to everybody
-  if (typeof createdAt !== "number" || !(createdAt > 0)) return undefined;
-  // Of the clock of another machine.
-  const time = Math.min(Math.floor(createdAt), now);
+  if (!Number.isSafeInteger(createdAt)) return undefined;
+  const time = createdAt as number;
   const end = time + maxAgeMs;
   // Only h3 2 with an `idleTimeout` says when it was used.
   const isIdle = typeof lastSeenAt === "number" && now >= lastSeenAt + idleMs;
-  return now >= end || isIdle ? undefined : { data, time, end };
+  // Another machine's clock may be ahead.
+  return isIdle ? undefined : { data, time: Math.min(time, now), end };
 }
 
 function secondsUntil(end: number): number {
