@@ -323,6 +323,34 @@ describeH3("adopt", (h3) => {
       expect(await ended(await seal(major))).toMatchObject({ data: ada });
     });
 
+    it("remembers one as long as it opens that was made by a clock that is ahead", async () => {
+      const { routes, handler } = place();
+      const site = await h3.serve(routes);
+      setClock(3600);
+      const old = await oldCookies(major, ada);
+      setClock(0);
+      const visitor = comesWith(site, old);
+      expect((await visitor.get("/")).json).toMatchObject({ data: ada, time: start });
+      setClock(7 * day + 3599);
+      await handler.clean(1);
+      expect((await comesWith(site, old).get("/")).json).toEqual(nobody);
+    });
+
+    it("makes no session that ends while it is being made", async () => {
+      const { routes, handler } = place();
+      const site = await h3.serve(routes);
+      const old = await oldCookies(major, ada);
+      setClock(7 * day - 1);
+      const store = handler.store.bind(handler);
+      vi.spyOn(handler, "store").mockImplementation((...args) => {
+        setClock(7 * day);
+        return store(...args) as never;
+      });
+      const answer = await comesWith(site, old).get("/");
+      expect(answer.json).toEqual(nobody);
+      expect(given(answer.cookies)).toEqual([]);
+    });
+
     it("leaves a cookie without data behind, and no file", async () => {
       const { routes, files } = place();
       const site = await h3.serve(routes);
