@@ -235,7 +235,7 @@ export function unfit(id: string, why: string, cause?: unknown): SessionError {
 export function replaced(id: string): SessionError {
   return new SessionError(
     "ERR_SESSION_GONE",
-    `Cannot change session ${id}: the request came with the cookie from before it got its token, which may only read`,
+    `Cannot change session ${id}: the request came with the cookie from before its token was replaced, which may only read`,
   );
 }
 

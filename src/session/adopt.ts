@@ -128,8 +128,8 @@ export interface Adopted {
 const graceSeconds = 60;
 
 /**
- * Makes the seal's data a session. `undefined` when it is none, when it has ended, cannot be stored, or
- * when `isLate` says, before anything has come of it, that no cookie can be set any more.
+ * Makes the seal's data a session. `undefined` when there is none in it or it has ended, and when `isLate`
+ * says that no cookie can be set any more: then the seal is as it was.
  *
  * Throws `ERR_SESSION_OPTION` when what opens seals is not installed, and what the handler throws.
  */
@@ -170,7 +170,7 @@ export async function disown({ id, end, session }: Adopted, { handler }: Setting
   await handler.store(id, record.data, { oldId: token.id, mustExist: true, ttl, lasting: true });
 }
 
-/** The record under the seal's id, or the miss that says where it has gone; any other if it cannot be stored. */
+/** The record under the seal's id, or the miss that says where it has gone; `{}` if it cannot be stored. */
 async function keep(
   handler: Handler,
   id: string,
