@@ -10,7 +10,7 @@ import { defineConfig } from "rolldown";
 const bundle = (input) => ({
   input,
   platform: "node",
-  external: /^node:|^\.\/index\.js$/,
+  external: /^node:|^\.\/index\.js$|^iron-webcrypto$/,
   makeAbsoluteExternalsRelative: false, // index.js is in the bundle of testing.js, and is outside of it
   output: {
     dir: "dist",

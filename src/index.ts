@@ -14,6 +14,7 @@ export {
 } from "./core/handler.ts";
 export { FileHandler } from "./file/handler.ts";
 export type { Durability, FileHandlerOptions } from "./file/options.ts";
+export type { AdoptOptions } from "./session/adopt.ts";
 export type { FileSessionConfig } from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";

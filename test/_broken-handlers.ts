@@ -183,6 +183,7 @@ inMemory(
     "a move with grace leaves a miss that leads to the new id",
     "a move without grace leaves nothing",
     "clean() removes what a move with grace left, and counts it as no session",
+    "what a move with grace leaves of a lasting session stays until its ttl has run out",
   ],
   (handler, real) => {
     handler.retrieve = async (id, options) => {
@@ -345,6 +346,7 @@ inMemory(
     "clean() removes what a move with grace left, and counts it as no session",
     "tagged() follows a session that moves",
     "what a move with grace leaves is no session",
+    "what a move with grace leaves of a lasting session stays until its ttl has run out",
   ],
   (handler, real, place) => {
     handler.store = async (id, data, options) => {
@@ -430,6 +432,7 @@ inMemory(
     "a move with grace leaves a miss that leads to the new id",
     "what a move with grace leaves is no session",
     "clean() removes what a move with grace left, and counts it as no session",
+    "what a move with grace leaves of a lasting session stays until its ttl has run out",
   ],
   (handler, real) => {
     handler.leave = (oldId, old, to) => real.leave(oldId, old, to);
@@ -460,6 +463,17 @@ inMemory(
       const done = await real.cleanOne(id, timeout, blocking);
       const isGone = moved && !(await real.retrieve(id, { blocking: false })).moved;
       return isGone ? "removed" : done;
+    };
+  },
+);
+
+inMemory(
+  "what a move with grace leaves of a lasting session is cleaned as any",
+  "what a move with grace leaves of a lasting session stays until its ttl has run out",
+  (handler, real) => {
+    handler.leave = (oldId, old, to, grace) => {
+      const { lasting, ...rest } = old;
+      return real.leave(oldId, lasting ? rest : old, to, grace);
     };
   },
 );
@@ -801,7 +815,10 @@ inMemory(
 
 inMemory(
   "clean() knows no lasting sessions",
-  "clean() leaves a lasting session alone until its ttl has run out",
+  [
+    "clean() leaves a lasting session alone until its ttl has run out",
+    "what a move with grace leaves of a lasting session stays until its ttl has run out",
+  ],
   (handler) => {
     handler.isOld = (stored, timeout) =>
       timeout === 0 || handler.now() - stored.touched > timeout * 1000;
@@ -911,6 +928,7 @@ inMemory(
   [
     "clean() removes what a ttl has ended",
     "clean() leaves a lasting session alone until its ttl has run out",
+    "what a move with grace leaves of a lasting session stays until its ttl has run out",
   ],
   (handler, real) => {
     handler.cleanOne = (id, timeout, blocking) => {

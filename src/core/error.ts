@@ -103,6 +103,25 @@ export function badSecret(length: number): SessionError {
   );
 }
 
+/** Nor does this. */
+export function badPassword(length: number): SessionError {
+  return new SessionError(
+    "ERR_SESSION_OPTION",
+    `Cannot use option \`adopt\`: \`password\` must be what h3 had, a text of at least ${length} characters, or such texts by their ids. ` +
+      "Is the environment variable set that it comes from?",
+  );
+}
+
+/** What opens the cookies of h3 is not there. */
+export function missingIron(cause: unknown): SessionError {
+  return new SessionError(
+    "ERR_SESSION_OPTION",
+    "Cannot use option `adopt`: it takes the package iron-webcrypto, which cannot be loaded. " +
+      `Run: npm install iron-webcrypto. The cookie stays as it is. (${messageOf(cause)})`,
+    { cause },
+  );
+}
+
 export function badDir(fileDir: string, why: string, cause?: unknown): SessionError {
   return new SessionError("ERR_SESSION_DIR", `Cannot keep sessions in ${fileDir}: ${why}`, {
     cause,
@@ -216,7 +235,7 @@ export function unfit(id: string, why: string, cause?: unknown): SessionError {
 export function replaced(id: string): SessionError {
   return new SessionError(
     "ERR_SESSION_GONE",
-    `Cannot change session ${id}: the request came with the token it had before \`regenerate\`, which may only read`,
+    `Cannot change session ${id}: the request came with the cookie from before its token was replaced, which may only read`,
   );
 }
 

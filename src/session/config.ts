@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
 import { FileHandler } from "../file/handler.ts";
+import { type Adoption, type AdoptOptions, readAdoption } from "./adopt.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
 import type { Migrate, Shape, StandardSchema } from "./schema.ts";
 import { SealedHandler } from "./sealed.ts";
@@ -82,6 +83,12 @@ export interface FileSessionConfig<T extends object = any> {
    */
   secret?: Secrets | undefined;
   /**
+   * Takes over the sessions that h3's `useSession` has left in cookies: a visitor who comes with one of
+   * them has its data, and its creation time, in a session here. Takes the package `iron-webcrypto`.
+   * Without effect with `cookie: false`.
+   */
+  adopt?: AdoptOptions | undefined;
+  /**
    * Whether a session is a miss for a client whose address is not the one it was stored with.
    * Default `false`. An unknown address matches none. The session is not destroyed, so its owner
    * keeps it.
@@ -102,7 +109,7 @@ export interface FileSessionConfig<T extends object = any> {
 
   /**
    * Ignored, so that h3's config can be passed as it is: the data never leaves the server. What
-   * encrypts it there is `secret`.
+   * encrypts it there is `secret`, and what opens the cookies from before is `adopt`.
    */
   password?: unknown;
   /** Ignored: the token is read from the cookie only. */
@@ -128,6 +135,7 @@ export interface Settings {
   cleanMs: number;
   shape: Shape;
   maxSessions: number;
+  adoption: Adoption | undefined;
 }
 
 // An app asks for the same with every request.
@@ -138,7 +146,7 @@ export function readConfig(config: FileSessionConfig): Settings {
   if (last && isSame(last.config, config)) return last.settings;
   const settings = settingsOf(config);
   // What is no plain value can be changed by whoever holds it. Handler and schema are taken as they
-  // are, and of the secrets each.
+  // are, and of the secrets and what is to be adopted each.
   const isPlain = Object.entries(config).every(
     ([option, value]) => typeof value !== "object" || takenAsTheyAre.has(option),
   );
@@ -146,24 +154,36 @@ export function readConfig(config: FileSessionConfig): Settings {
   return settings;
 }
 
-const takenAsTheyAre = new Set(["handler", "schema", "secret"]);
+const takenAsTheyAre = new Set(["handler", "schema", "secret", "adopt"]);
+
+const copied = new Set(["secret", "adopt"]);
 
 function copyOf(config: FileSessionConfig): FileSessionConfig {
-  const { secret } = config;
-  return typeof secret === "object" ? { ...config, secret: [...secret] } : { ...config };
+  const { secret, adopt } = config;
+  return {
+    ...config,
+    ...(typeof secret === "object" && { secret: [...secret] }),
+    ...(typeof adopt === "object" && { adopt: { ...adopt } }),
+  };
 }
 
 function isSame(a: FileSessionConfig, b: FileSessionConfig): boolean {
   const keys = Object.keys(a) as (keyof FileSessionConfig)[];
   return (
     keys.length === Object.keys(b).length &&
-    keys.every((key) => a[key] === b[key] || (key === "secret" && isSameList(a[key], b[key])))
+    keys.every((key) => {
+      const [one, other]: unknown[] = [a[key], b[key]];
+      return one === other || (copied.has(key) && isSameInside(one, other));
+    })
   );
 }
 
-function isSameList(a: unknown, b: unknown): boolean {
-  if (!Array.isArray(a) || !Array.isArray(b)) return false;
-  return a.length === b.length && a.every((item, index) => item === b[index]);
+function isSameInside(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object" || !a || !b) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  const isSame = (key: string): boolean => Reflect.get(a, key) === Reflect.get(b, key);
+  return keys.length === Object.keys(b).length && keys.every(isSame);
 }
 
 function settingsOf(config: FileSessionConfig): Settings {
@@ -177,6 +197,7 @@ function settingsOf(config: FileSessionConfig): Settings {
     trustProxy = false,
     cleanInterval = 600,
     maxSessions = Infinity,
+    adopt,
   } = config;
   if (cookie === null || (cookie !== false && typeof cookie !== "object"))
     throw badOption("cookie", cookie, "`false` or the cookie's attributes");
@@ -189,6 +210,7 @@ function settingsOf(config: FileSessionConfig): Settings {
     throw badOption("trustProxy", trustProxy, "`true`, `false` or a number of proxies");
   if (maxSessions !== Infinity && !(Number.isSafeInteger(maxSessions) && maxSessions > 0))
     throw badOption("maxSessions", maxSessions, "a whole number, 1 or more");
+  const adoption = adopt === undefined ? undefined : readAdoption(adopt, name);
   const handler = config.handler ?? sharedHandler(config);
   return {
     name,
@@ -202,6 +224,8 @@ function settingsOf(config: FileSessionConfig): Settings {
     cleanMs: cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0,
     shape: shapeOf(config),
     maxSessions,
+    // Nobody could be told the token.
+    adoption: cookie === false ? undefined : adoption,
   };
 }
 

@@ -84,7 +84,7 @@ export function plain<T extends object>(data: T): T {
 
 // One prototype above it at most, which has none: that of `{}`, of another realm's `{}`, of h3's
 // query and params objects.
-function isPlain(data: unknown): data is object {
+export function isPlain(data: unknown): data is object {
   if (typeof data !== "object" || data === null) return false;
   const prototype: unknown = Object.getPrototypeOf(data);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -143,18 +143,30 @@ export class SessionCookie {
     this.#send(secret, { maxAge, expires }, this.#options);
   }
 
-  /** Takes the cookie from the browser. */
-  expire(): void {
-    if (this.#options !== false) this.#send("", { maxAge: 0 }, this.#options);
+  /** Takes the cookie from the browser, or one of another name that has its path and domain. */
+  expire(name: string = this.#name): void {
+    if (this.#options !== false) this.#send("", { maxAge: 0 }, this.#options, name);
   }
 
-  #send(value: string, lifetime: Lifetime, options: CookieOptions): void {
+  /** What the request has under the names that are asked for, as `received` has it. */
+  receivedAs(isName: (name: string) => boolean): Record<string, readonly string[]> {
+    return isCached(this.#event)
+      ? {}
+      : cookiesIn(requestHeader(this.#event, "cookie") ?? "", isName);
+  }
+
+  #send(
+    value: string,
+    lifetime: Lifetime,
+    options: CookieOptions,
+    name: string = this.#name,
+  ): void {
     const secure = !isPlainLocal(this.#event);
-    const text = serialize(cookieOf(this.#name, value, options, lifetime, secure));
-    setResponseCookie(this.#event, this.#name, text);
+    const text = serialize(cookieOf(name, value, options, lifetime, secure));
+    setResponseCookie(this.#event, name, text);
     for (const event of this.#others ?? [])
-      if (!responseBegan(event)) setResponseCookie(event, this.#name, text);
-    this.#text = text;
+      if (!responseBegan(event)) setResponseCookie(event, name, text);
+    if (name === this.#name) this.#text = text;
   }
 }
 
@@ -187,11 +199,18 @@ function cookieOf(
 function receivedBy(event: H3EventLike, name: string): readonly string[] {
   const header = requestHeader(event, "cookie") ?? "";
   if (!header.includes(name)) return none; // most visitors of a site have no session
+  return cookiesIn(header, (other) => other === name)[name] ?? none;
+}
+
+function cookiesIn(
+  header: string,
+  isName: (name: string) => boolean,
+): Record<string, readonly string[]> {
   const cookies = parse(header, {
     allowMultiple: true,
-    filter: (other) => other === name,
-    decode: (value) => value, // a token has nothing to decode
+    filter: isName,
+    decode: (value) => value, // a token has nothing to decode, nor has a seal
   });
-  const values = cookies[name] ?? none;
-  return typeof values === "string" ? [values] : values;
+  for (const [name, values = []] of Object.entries(cookies)) cookies[name] = [values].flat();
+  return cookies as Record<string, readonly string[]>;
 }

@@ -11,7 +11,8 @@ export type ReadonlyFileSession<T extends object = AnyData> = Pick<
 
 /**
  * The session of the visitor who sent this request, to look at; `undefined` when there is none.
- * Begins no session, sets no cookie, waits for no lock. It counts as use of the session.
+ * Begins no session, sets no cookie, waits for no lock, unless it comes upon one of h3's that is to be
+ * adopted. It counts as use of the session.
  *
  * Rejects as `useFileSession` does.
  */

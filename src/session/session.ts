@@ -12,6 +12,7 @@ import {
 } from "../core/handler.ts";
 import { andThen, isPromise, type MaybePromise } from "../core/promise.ts";
 import { warnOf } from "../core/warning.ts";
+import { adopt, type Adoption, disown, sealedCookies } from "./adopt.ts";
 import type { Settings } from "./config.ts";
 import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from "./contents.ts";
 import type { SessionCookie } from "./cookie.ts";
@@ -102,10 +103,8 @@ class Session<T extends object> implements FileSession<T> {
       const next = record.moved && (await this.#follow(token.id, record.moved));
       if (next) led ??= { token, record: next };
     }
-    if (led) {
-      this.#isReplaced = true;
-      await this.#open(led.token, led.record);
-    }
+    if (led) await this.#openReplaced(led.token, led.record);
+    else if (this.#settings.adoption) await this.#adopt(this.#settings.adoption);
     return this;
   }
 
@@ -376,6 +375,32 @@ class Session<T extends object> implements FileSession<T> {
       if (isUnfit(error) && !this.#cookie.isLate) this.#cookie.expire();
       throw error;
     }
+  }
+
+  /** A session of h3's that the request came with becomes ours; what is none any more goes. */
+  async #adopt(adoption: Adoption): Promise<void> {
+    const cookie = this.#cookie;
+    const sealed = cookie.isLate ? undefined : sealedCookies(cookie, adoption);
+    if (!sealed) return;
+    const isLate = (): boolean => cookie.isLate;
+    for (const seal of sealed.seals) {
+      const adopted = await adopt(seal, adoption, this.#settings, this.#from, isLate);
+      const next = adopted?.moved && (await this.#follow(adopted.id, adopted.moved));
+      if (adopted && next) return this.#openReplaced({ secret: "", id: adopted.id }, next);
+      if (!adopted?.session) continue;
+      if (isLate()) return disown(adopted, this.#settings);
+      const { token, record } = adopted.session;
+      for (const name of sealed.names) cookie.expire(name);
+      this.#send(token.secret, record); // in place of the old one, where they share a name
+      return this.#open(token, record);
+    }
+    if (!isLate()) for (const name of sealed.names) cookie.expire(name);
+  }
+
+  /** The same, of one that came with the token from before. */
+  async #openReplaced(token: Token, record: SessionRecord): Promise<void> {
+    this.#isReplaced = true;
+    await this.#open(token, record);
   }
 
   /** Data that is to have a certain shape is looked at now; other data when somebody asks. */

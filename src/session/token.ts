@@ -42,7 +42,8 @@ function tokenOf(secret: string): Token {
   return { secret, id: sha256(secret) };
 }
 
-function sha256(text: string): string {
+/** In hex. */
+export function sha256(text: string): string {
   const { hash, createHash } = crypto();
   // Less than half the time, and in every Node that we run on. Other runtimes may not have it.
   if (typeof hash === "function") return hash("sha256", text);

@@ -182,6 +182,24 @@ export const moveFacts: Facts = {
     assert.deepEqual(await handler.retrieve("old"), {});
     assert.equal(await dataOf(handler, "new"), 2);
   },
+
+  "what a move with grace leaves of a lasting session stays until its ttl has run out": async ({
+    open,
+    advance,
+  }) => {
+    const handler = await open();
+    await handler.update("old", () => 1, { ttl: 60, lasting: true });
+    await handler.store("new", 2, { oldId: "old", grace: 1 });
+
+    for (const [seconds, to] of [
+      [30, "new"],
+      [31, undefined],
+    ] as const) {
+      await advance(seconds);
+      await handler.clean(5);
+      assert.equal((await handler.retrieve("old")).moved?.to, to);
+    }
+  },
 };
 
 /** Whether each handler sees a session there. */
