@@ -206,11 +206,14 @@ function cookiesIn(
   header: string,
   isName: (name: string) => boolean,
 ): Record<string, readonly string[]> {
-  const cookies = parse(header, {
+  const cookies: Record<string, string | string[] | undefined> = parse(header, {
     allowMultiple: true,
     filter: isName,
     decode: (value) => value, // a token has nothing to decode, nor has a seal
   });
-  for (const [name, values = []] of Object.entries(cookies)) cookies[name] = [values].flat();
-  return cookies as Record<string, readonly string[]>;
+  for (const name in cookies) {
+    const values = cookies[name];
+    if (typeof values === "string") cookies[name] = [values];
+  }
+  return cookies as Record<string, string[]>;
 }

@@ -23,12 +23,12 @@ export function endOf(record: SessionRecord, { maxAgeMs, idleMs }: Lifetimes): n
 /** Whether the record is a session at this moment, for the cookie called `name`. */
 export function isLive(
   record: SessionRecord,
-  { name, ...lifetimes }: Lifetimes & { name: string },
+  settings: Lifetimes & { name: string },
   now: number,
 ): boolean {
-  if (now >= endOf(record, lifetimes)) return false;
+  if (now >= endOf(record, settings)) return false;
   // One without a name is no visitor's doing: the app has made it, or its handler keeps no names.
-  return (record.cookieName ?? name) === name;
+  return (record.cookieName ?? settings.name) === settings.name;
 }
 
 /**
