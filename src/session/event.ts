@@ -256,8 +256,9 @@ interface Entry<T> {
   isAmbiguous?: true;
 }
 
+/** In a function, since contexts come to be logged, and the event and its cookies hold tokens. */
 interface Place<T> {
-  [slot]?: Entry<T>;
+  [slot]?: () => Entry<T>;
 }
 
 /**
@@ -269,12 +270,12 @@ interface Place<T> {
 export function requestMemo<T>(event: H3EventLike): T[] {
   const context = event.context as Place<T>;
   const headers = headersOf(event);
-  const entry = context[slot];
+  const entry = context[slot]?.();
   if (!entry) {
     const own: Entry<T> = { event, headers, memo: [] };
-    context[slot] = own;
+    const show = (context[slot] = () => own);
     const response = isH3V2(event) && (nodeResponse(event) as Place<T> | undefined);
-    if (response) response[slot] ??= own;
+    if (response) response[slot] ??= show;
     return own.memo;
   }
   if (entry.headers === headers) return entry.memo;
@@ -309,7 +310,7 @@ export function outerMemo<T>(event: H3EventLike): T[] | undefined {
 
 function outerEntry<T>(event: H3EventLike): Entry<T> | undefined {
   const place = isH3V2(event) ? nodeResponse(event) : event.node.req.__unenv__;
-  return (place as Place<T> | undefined)?.[slot];
+  return (place as Place<T> | undefined)?.[slot]?.();
 }
 
 function headersOf(event: H3EventLike): object {

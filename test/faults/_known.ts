@@ -40,13 +40,6 @@ export const known: Known[] = [
     broken: ["a miss is a session that is not there"],
   },
   {
-    why: "the entry of a session that is not there goes",
-    operation: /^clean of tags/,
-    call: /^openSync sess_a$/,
-    fault: /ENOENT/,
-    broken: ["old or new, whole", "what is acknowledged is there"],
-  },
-  {
     why: "who does not wait is told `false`: the lock is there, and cannot be looked at",
     operation: /^_acquireLock/,
     call: /^lstatSync/,
