@@ -2,7 +2,7 @@
 // session.
 
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
@@ -11,7 +11,7 @@ import type { FileSessionConfig } from "../src/session/config.ts";
 import { type H3EventLike, requestHeader } from "../src/session/event.ts";
 import type { FileSession } from "../src/session/file-session.ts";
 import { useFileSession } from "../src/session/use.ts";
-import { filesIn, tempDir } from "./_dir.ts";
+import { tempDir } from "./_dir.ts";
 import { describeH3 } from "./_h3.ts";
 import { BareRequest, sha256 } from "./_tokens.ts";
 import { type Outlet, Traces } from "./_traces.ts";
@@ -247,6 +247,18 @@ async function misuse(
         await handler.remove(session.id ?? "none");
         await session.update({ n: 2 });
       }),
+    // All that a session does in its life, and its old token after it.
+    async (token) => {
+      await request(token, async (session) => {
+        await session.tag("Ada");
+        await session.flash("notice", "Hello");
+        await session.remember(60);
+        await session.regenerate({ grace: 60 });
+        traces.add("session", await session.others());
+      });
+      await request(token, update);
+      await request(token, (session) => session.flashed());
+    },
     // A session that ends while the request has it.
     async (token) => {
       const late = (change: (session: FileSession) => Promise<unknown>) =>
@@ -311,7 +323,9 @@ async function misuse(
     if (visit % 500 === 499) await handler.clean(0).catch((error: unknown) => traces.error(error));
   }
   await new Promise(setImmediate); // a rejection is reported late
-  for (const name of filesIn(fileDir))
-    traces.text("disk", `${name} ${readFileSync(join(fileDir, name), "latin1")}`);
+  for (const entry of readdirSync(fileDir, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    traces.text("disk", entry.isFile() ? `${path} ${readFileSync(path, "latin1")}` : path);
+  }
   return { ...traces.close(), tokens: traces.tokens.size, codes };
 }
