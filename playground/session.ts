@@ -24,8 +24,6 @@ export interface User {
   since: Date;
   /** What the user has logged in with, in short. */
   device: string;
-  /** Whether the session outlives the idle timeout. */
-  isRemembered: boolean;
 }
 
 /** What one request says to the next. */

@@ -11,8 +11,8 @@ export function personPart({ session, retired }: View): Html {
     <p class="small">
       ${session.id === undefined ? "No session: no cookie, no file." : sessionOf(session.id, user)}
     </p>
-    ${session.expires !== undefined && lifetime(session.expires, user)} ${user ? logOut() : logIn()}
-    ${retired.held && oldCookie(user, retired.attempt)}
+    ${session.expires !== undefined && lifetime(session, session.expires)}
+    ${user ? logOut() : logIn()} ${retired.held && oldCookie(user, retired.attempt)}
   </section>`;
 }
 
@@ -22,12 +22,13 @@ function sessionOf(id: string, user: User | undefined): Html {
     }`;
 }
 
-function lifetime(expires: number, user: User | undefined): Html {
+function lifetime(session: View["session"], expires: number): Html {
+  const { isRemembered, data } = session;
   return html`<p class="small" id="lifetime">
     ${
-      user?.isRemembered
+      isRemembered
         ? html`<strong>Remembered</strong>: it lives until ${moment(expires)}, used or not.`
-        : html`${user ? "Not remembered: it" : "It"} ends ${moment(expires)} unless it is used
+        : html`${data.user ? "Not remembered: it" : "It"} ends ${moment(expires)} unless it is used
           before.`
     }
   </p>`;

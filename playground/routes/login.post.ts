@@ -19,7 +19,7 @@ export default defineEventHandler(async (event) => {
   // Before anything is known about the visitor: whoever planted or saw the cookie of before can
   // change nothing from now on, and after the grace it opens nothing.
   await session.regenerate({ grace: graceSeconds });
-  await session.update({ user: { name, since: new Date(), device, isRemembered } });
+  await session.update({ user: { name, since: new Date(), device } });
   await session.tag(name);
   if (isRemembered) await session.remember(rememberDays * 86_400);
   await session.flash("notice", `Welcome, ${name}`);
