@@ -578,6 +578,59 @@ describe("legacyDir", () => {
     assert.deepEqual(await ada.get(`${urls[1]}/`), {});
   });
 
+  it("does not replace a session that somebody has taken over meanwhile", async () => {
+    const legacyDir = tempDir();
+    await call.set(oldStore(legacyDir), "a", { cookie: cookieOf(100), visits: 1 });
+    const { store } = newStore({ legacyDir });
+    const { handler } = store;
+    const gate = newGate();
+    const theirs = { cookie: cookieOf(100), visits: 2 };
+    const id = createHash("sha256").update("a").digest("hex");
+    const taking = handler.update(id, () => gate.opened.then(() => theirs));
+    const update = handler.update.bind(handler);
+    vi.spyOn(handler, "update").mockImplementation((...args) => {
+      gate.arrive();
+      return update(...args);
+    });
+
+    const seen = call.get(store, "a");
+    await gate.arrived; // it has seen no session, and the file
+    gate.open();
+
+    assert.deepEqual(await seen, theirs);
+    await taking;
+    assert.deepEqual(await call.get(store, "a"), theirs);
+  });
+
+  it("does not bring back a session that is destroyed while it is taken over", async () => {
+    const legacyDir = tempDir();
+    await call.set(oldStore(legacyDir), "a", { cookie: cookieOf(100) });
+    const { store, fileDir } = newStore({ legacyDir });
+    const update = store.handler.update.bind(store.handler);
+    vi.spyOn(store.handler, "update").mockImplementation(async (...args) => {
+      await call.destroy(store, "a"); // another request: ours has seen the file
+      return update(...args);
+    });
+
+    assert.equal(await call.get(store, "a"), null);
+
+    assert.deepEqual([filesIn(fileDir), filesIn(legacyDir)], [[], []]);
+  });
+
+  it("may be the directory of the new sessions, too", async () => {
+    const fileDir = tempDir();
+    await call.set(oldStore(fileDir), "a", { cookie: cookieOf(100), n: 1 });
+    const { store } = newStore({ fileDir, legacyDir: fileDir });
+    await call.set(store, "b", { cookie: cookieOf(100) });
+
+    assert.equal(((await call.get(store, "a")) as { n?: number } | null)?.n, 1);
+
+    assert.equal(await call.length(store), 2);
+    assert.ok(filesIn(fileDir).every((name) => name.startsWith("sess_")));
+    await call.clear(store);
+    assert.deepEqual(filesIn(fileDir), []);
+  });
+
   it("is opened once: a session that was destroyed does not come back from it", async () => {
     const legacyDir = tempDir();
     const old = oldStore(legacyDir);
