@@ -27,6 +27,7 @@ import {
   isRecord,
   SealedHandler,
   SessionError,
+  type SessionErrorCode,
 } from "./index.ts";
 
 /** The options of `fileStore`. */
@@ -109,9 +110,8 @@ export function fileStore<S extends object>(
   const cleaning =
     cleanMs > 0 ? setInterval(clean, Math.min(cleanMs, longestTimerMs), files) : undefined;
   cleaning?.unref();
-  // The sessions of requests that have been stored, by us or somebody else, and what their cookies
-  // were like then.
-  const stored = new WeakMap<object, string>();
+  // The sessions of requests that have been stored, by us or somebody else.
+  const stored = new WeakMap<object, StoredCookie>();
 
   const find = async (sid: string): Promise<ExpressSession | null> => {
     const id = idOf(sid);
@@ -123,15 +123,22 @@ export function fileStore<S extends object>(
   const takeOver = async (sid: string, id: string, legacy: LegacyDir) => {
     const old = await legacy.find(sid, ttlMs);
     if (!old) return null; // without a lock for every sid that somebody makes up
-    const record = await handler.update<ExpressSession>(
-      id,
-      // Under the lock. Who destroys the session removes the file first, and then what we make of it.
-      async (found) => (isRecord(found) ? undefined : (await legacy.find(sid, ttlMs))?.session),
-      { ttl: old.restMs / 1000, lasting: true },
-    );
-    if (!isRecord(record)) return null;
-    await legacy.remove(sid);
-    return record.data;
+    try {
+      const record = await handler.update<ExpressSession>(
+        id,
+        // Under the lock. Who destroys the session removes the file first, then what we make of it.
+        async (found) => (isRecord(found) ? undefined : (await legacy.find(sid, ttlMs))?.session),
+        { ttl: old.restMs / 1000, lasting: true },
+      );
+      if (!isRecord(record)) return null;
+      await legacy.remove(sid);
+      return record.data;
+    } catch (error) {
+      // Otherwise each request of this visitor would fail, from now on.
+      if (!isA(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;
+      warn("take over a session", error);
+      return null;
+    }
   };
 
   const put = async (sid: string, session: ExpressSession): Promise<void> => {
@@ -142,21 +149,24 @@ export function fileStore<S extends object>(
     const mustExist = stored.has(session);
     await unlessGone(handler.store(id, data, { ...lives, mustExist }));
     // Only a session of a request is one and the same all along.
-    if ("req" in session) stored.set(session, attributesOf(data));
+    if (!("req" in session)) return;
+    const attributes = attributesOf(data);
+    stored.set(session, { attributes, asRead: attributes });
   };
 
   const touch = async (sid: string, session: ExpressSession): Promise<void> => {
     const touched = plain({ cookie: session.cookie });
-    const { cookie } = touched;
     // Who has not changed the cookie does not undo what another request has done to it: that one
     // has just said how long the session lives.
     const before = stored.get(session);
-    const isOurs = before === undefined || before !== attributesOf(touched);
+    const isOurs = before?.attributes !== attributesOf(touched);
     await unlessGone(
       handler.update<ExpressSession>(
         idOf(sid),
         ({ data }) =>
-          isOurs || (data && attributesOf(data) === before) ? { ...data, cookie } : undefined,
+          isOurs || (data && attributesOf(data) === before?.asRead)
+            ? { ...data, ...touched }
+            : undefined,
         { ...lifetime(touched), mustExist: true },
       ),
     );
@@ -199,9 +209,10 @@ export function fileStore<S extends object>(
     readonly handler: Handler = handler;
 
     /** Makes what a request works with of what `get` gave. */
-    override createSession(req: object, data: object): ExpressSession {
+    override createSession(req: object, data: ExpressSession): ExpressSession {
+      const asRead = attributesOf(data);
       const session = super.createSession(req, data);
-      stored.set(session, attributesOf(session));
+      stored.set(session, { attributes: attributesOf(session), asRead });
       return session;
     }
 
@@ -244,7 +255,14 @@ export function fileStore<S extends object>(
 
 /** What a store inherits, as far as it is called or extended here. */
 interface ExpressStore {
-  createSession(req: object, data: object): ExpressSession;
+  createSession(req: object, data: ExpressSession): ExpressSession;
+}
+
+/** What a session's cookie was like when it was read or stored. */
+interface StoredCookie {
+  attributes: string;
+  /** The same as it lay on disk, where older versions of express-session had less and other orders. */
+  asRead: string;
 }
 
 function idOf(sid: string): string {
@@ -265,8 +283,12 @@ async function unlessGone(writing: Promise<unknown>): Promise<void> {
   try {
     await writing;
   } catch (error) {
-    if (!(error instanceof SessionError && error.code === "ERR_SESSION_GONE")) throw error;
+    if (!isA(error, "ERR_SESSION_GONE")) throw error;
   }
+}
+
+function isA(error: unknown, ...codes: SessionErrorCode[]): boolean {
+  return error instanceof SessionError && codes.includes(error.code);
 }
 
 /** Calls back in a turn of its own: what a callback throws is not taken for an error of ours. */

@@ -617,6 +617,40 @@ describe("legacyDir", () => {
     assert.deepEqual([filesIn(fileDir), filesIn(legacyDir)], [[], []]);
   });
 
+  it("what was written by an older express-session lives on with each request, too", async () => {
+    const clock = moveClock();
+    onTestFinished(clock.restore);
+    const legacyDir = tempDir();
+    const { expires, originalMaxAge } = cookieOf(100);
+    await call.set(oldStore(legacyDir), "a", { cookie: { expires, originalMaxAge, path: "/" } });
+    const { store } = newStore({ legacyDir });
+
+    for (let request = 0; request < 3; request++) {
+      clock.advance(60);
+      const read = (await call.get(store, "a")) as session.SessionData | null;
+      assert.ok(read);
+      const req = { sessionID: "a" } as Request;
+      await call.touch(store, "a", store.createSession(req, read).touch());
+    }
+  });
+
+  it("what no session may hold, or is too large, is a miss and stays", async () => {
+    const legacyDir = tempDir();
+    const cookie = JSON.stringify(cookieOf(100));
+    for (const [sid, more] of Object.entries({
+      a: '"__proto__":{}',
+      b: `"b":"${"b".repeat(2000)}"`,
+    })) {
+      const text = `{"cookie":${cookie},"__lastAccess":${Date.now()},${more}}`;
+      writeFileSync(join(legacyDir, `${sid}.json`), text);
+    }
+    const { store } = newStore({ legacyDir, maxBytes: 1000 });
+
+    for (const sid of ["a", "b"]) assert.equal(await call.get(store, sid), null);
+
+    assert.deepEqual(filesIn(legacyDir), ["a.json", "b.json"]);
+  });
+
   it("may be the directory of the new sessions, too", async () => {
     const fileDir = tempDir();
     await call.set(oldStore(fileDir), "a", { cookie: cookieOf(100), n: 1 });
