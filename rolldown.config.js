@@ -1,7 +1,7 @@
 // What is published: one file for each subpath, with what they need of others inside.
 //
 // A file costs an import a millisecond and each kilobyte 0.03, as `npm run bench` shows under
-// "Start". The other two import `filesession`, so an app has one FileHandler and one SessionError
+// "Start". The others import `filesession`, so an app has one FileHandler and one SessionError
 // whatever it imports. What runs in a thread is no subpath, but a file of its own; what two or more of
 // them share is in files.js.
 
@@ -28,4 +28,5 @@ export default defineConfig([
     testing: "./.build/testing.js",
   }),
   bundle({ driver: "./.build/driver.js" }),
+  bundle({ express: "./.build/express.js" }),
 ]);

@@ -11,7 +11,7 @@ const importLine = /^(?:import|export)\b[^;]*? from "([^"]+)"/gm;
 describe("the built package", () => {
   it("gives these names, and no others", async () => {
     const names: Record<string, string[]> = {};
-    for (const subpath of ["", "/driver", "/testing"])
+    for (const subpath of ["", "/driver", "/express", "/testing"])
       names[`filesession${subpath}`] = Object.keys(await published(subpath)).toSorted();
     expect(names).toEqual({
       filesession: [
@@ -25,6 +25,7 @@ describe("the built package", () => {
         "useFileSession",
       ],
       "filesession/driver": ["default"],
+      "filesession/express": ["fileStore"],
       "filesession/testing": [
         "MemoryHandler",
         "MemoryPlace",
@@ -60,6 +61,13 @@ describe("the built package", () => {
       "node:timers/promises",
     ]);
     expect(loads("driver")).toEqual(["./index.js"]);
+    expect(loads("express")).toEqual([
+      "./index.js",
+      "node:crypto",
+      "node:fs",
+      "node:fs/promises",
+      "node:path",
+    ]);
     expect(loads("testing")).toEqual([
       "./files.js",
       "./index.js",
