@@ -115,14 +115,19 @@ export function fileStore<S extends object>(
 
   const find = async (sid: string): Promise<ExpressSession | null> => {
     const id = idOf(sid);
+    return (await look(id)) ?? (legacy ? takeOver(sid, id, legacy) : null);
+  };
+
+  const look = async (id: string): Promise<ExpressSession | null> => {
     const record = await handler.retrieve<ExpressSession>(id, { blocking: false });
-    if (isRecord(record)) return record.data;
-    return legacy ? takeOver(sid, id, legacy) : null;
+    return isRecord(record) ? record.data : null;
   };
 
   const takeOver = async (sid: string, id: string, legacy: LegacyDir) => {
     const old = await legacy.find(sid, ttlMs);
-    if (!old) return null; // without a lock for every sid that somebody makes up
+    // Without a lock for every sid that somebody makes up. Or another request has taken it over since
+    // we looked.
+    if (!old) return look(id);
     try {
       const record = await handler.update<ExpressSession>(
         id,

@@ -578,6 +578,22 @@ describe("legacyDir", () => {
     assert.deepEqual(await ada.get(`${urls[1]}/`), {});
   });
 
+  it("finds a session that somebody has taken over between two looks", async () => {
+    const legacyDir = tempDir();
+    await call.set(oldStore(legacyDir), "a", { cookie: cookieOf(100), visits: 1 });
+    const { store, fileDir } = newStore({ legacyDir });
+    const { store: other } = newStore({ fileDir, legacyDir });
+    const retrieve = store.handler.retrieve.bind(store.handler);
+    vi.spyOn(store.handler, "retrieve").mockImplementationOnce(async (...args) => {
+      const missed = await retrieve(...args);
+      await call.get(other, "a");
+      return missed;
+    });
+
+    assert.equal(((await call.get(store, "a")) as { visits?: number } | null)?.visits, 1);
+    assert.deepEqual(filesIn(legacyDir), []);
+  });
+
   it("does not replace a session that somebody has taken over meanwhile", async () => {
     const legacyDir = tempDir();
     await call.set(oldStore(legacyDir), "a", { cookie: cookieOf(100), visits: 1 });
