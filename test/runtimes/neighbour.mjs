@@ -17,6 +17,7 @@ const doings = {
     await Promise.all(ids.map((id) => handler.update(id, add)));
   },
   count: async (id) => (await handler.retrieve(id)).data?.n,
+  take: (id) => handler._acquireLock(id, false),
   hold: (id) => handler._acquireLock(id),
   async store(id, tag) {
     await handler.store(id, richData(), { tag, ip: "192.0.2.1" });

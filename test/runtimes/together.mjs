@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -35,6 +35,21 @@ export const checks = {
     }
     return each(neighbours, async ({ ask }) => {
       for (const id of ids) assert.equal(await ask("count", id), rounds * neighbours.length, id);
+    });
+  },
+
+  /** Each respects the heir that another has made of a stale lock: all call it by the same name. */
+  async heir(neighbours, fileDir) {
+    return each(neighbours, async ({ ask }, index) => {
+      const session = join(fileDir, `sess_heir${index}`);
+      writeFileSync(`${session}.lock`, "", { mode: 0o600 });
+      utimesSync(`${session}.lock`, 1e9 + 0.123456, 1e9 + 0.123456);
+      const { ino, mtimeMs } = lstatSync(`${session}.lock`, { bigint: true });
+      const heir = `${session}.${ino.toString(36)}-${mtimeMs.toString(36)}.heir`;
+      writeFileSync(heir, "e".repeat(32), { mode: 0o600 });
+      assert.equal(await ask("take", `heir${index}`), false, "there are two heirs");
+      unlinkSync(heir);
+      assert.equal(await ask("take", `heir${index}`), true, "nobody takes it over");
     });
   },
 
@@ -91,8 +106,8 @@ export async function runTogether(runtimes) {
 
 async function each(neighbours, fact) {
   const failures = {};
-  for (const neighbour of neighbours)
-    failures[neighbour.name] = await fact(neighbour).then(
+  for (const [index, neighbour] of neighbours.entries())
+    failures[neighbour.name] = await fact(neighbour, index).then(
       () => [],
       (error) => [{ title: neighbour.name, why: error.stack }],
     );
