@@ -660,8 +660,8 @@ describe("a lock that is lost", () => {
     const lock = join(dir, "sess_a.lock");
     writeFileSync(lock, "");
     age(lock, 300);
-    const { ino, mtimeNs } = statSync(lock, { bigint: true });
-    const heir = join(dir, `sess_a.${ino.toString(36)}-${mtimeNs.toString(36)}.heir`);
+    const { ino, mtimeMs } = statSync(lock, { bigint: true });
+    const heir = join(dir, `sess_a.${ino.toString(36)}-${mtimeMs.toString(36)}.heir`);
     const token = "e".repeat(32);
     writeFileSync(heir, token);
     writeFileSync(join(dir, `sess_a.${token}.take`), token);

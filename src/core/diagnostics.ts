@@ -87,7 +87,15 @@ export function traced<Name extends keyof SessionTraces, T>(
   outcome?: (value: T) => Partial<SessionTraces[Name]>,
 ): Promise<T> {
   const channel = (traces[name] ??= diagnostics().tracingChannel(`filesession:${name}`));
-  return channel.hasSubscribers ? seen(channel, message(), work, outcome) : work();
+  return isHeard(channel) ? seen(channel, message(), work, outcome) : work();
+}
+
+/** Bun (1.4) does not say it of a tracing channel as a whole. */
+function isHeard(channel: TracingChannel): boolean {
+  const { hasSubscribers } = channel as Partial<TracingChannel>;
+  if (hasSubscribers !== undefined) return hasSubscribers;
+  const { start, end, asyncStart, asyncEnd, error } = channel;
+  return [start, end, asyncStart, asyncEnd, error].some((one) => one.hasSubscribers);
 }
 
 async function seen<T>(
@@ -115,8 +123,22 @@ export function emit<Name extends keyof SessionEvents>(
   name: Name,
   message: () => SessionEvents[Name],
 ): void {
-  const channel = (events[name] ??= diagnostics().channel(`filesession:${name}`));
+  const channel = eventChannel(name);
   if (channel.hasSubscribers) channel.publish(message());
+}
+
+/** Calls `listener` with each message of this event that this thread says, from now on. */
+export function hear<Name extends keyof SessionEvents>(
+  name: Name,
+  listener: (message: SessionEvents[Name]) => void,
+): void {
+  // Not by the `subscribe` of the module: Bun (1.4) forgets a channel that nobody holds, subscribers
+  // and all (oven-sh/bun#43086).
+  eventChannel(name).subscribe((message) => listener(message as SessionEvents[Name]));
+}
+
+function eventChannel(name: keyof SessionEvents): Channel {
+  return (events[name] ??= diagnostics().channel(`filesession:${name}`));
 }
 
 /** What `retrieve` and `update` say in the end. */

@@ -114,7 +114,10 @@ export function syncDirectory(file: string): void {
 
 /** Sets when the session was last stored or touched, in milliseconds since the epoch. */
 export function setTouched(fd: number, ms: number): void {
-  futimesSync(fd, ms / 1000, ms / 1000);
+  // Seconds as a double are 0.1 us off, and Deno (2.9) gives the milliseconds of an mtime rounded
+  // down: what is to be 535 ms must not be a little less. 0 is 0, for those who look for that.
+  const seconds = ms === 0 ? 0 : (Math.round(ms) + 0.0005) / 1000;
+  futimesSync(fd, seconds, seconds);
 }
 
 /**

@@ -150,11 +150,14 @@ function snapshotOf(contents: Contents, stats: Stats): Snapshot {
 
 const notPending: Partial<NonNullable<Meta["pending"]>> = {};
 
+/** Deno (2.9) gives every ctime in whole seconds, which then says nothing of the file system. */
+const isCtimeExact = process.versions["deno"] === undefined;
+
 /** When a file was last stored or touched. */
 function touchedAt({ mtimeMs, ctimeMs }: Stats): number {
   // A file system that keeps whole seconds, or every other one, rounds down; no session is to end
   // for that. The system's own ctime tells it from one that keeps what it is given.
-  const isCoarse = ctimeMs % 1000 === 0;
+  const isCoarse = isCtimeExact && ctimeMs % 1000 === 0;
   return Math.round(mtimeMs) + (isCoarse ? 1000 : 0);
 }
 

@@ -16,9 +16,13 @@ import {
 import { companionFile, lockFile } from "./names.ts";
 import { linkIfAbsent, moveToNewInode, openIfThere, renameIfThere, revoke } from "./publish.ts";
 
-/** Which lock this is, and that its holder has given no sign of life since. */
+/**
+ * Which lock this is, and that its holder has given no sign of life since. All who want to take it
+ * over must say the same, whatever they run on: Deno (2.9) knows no more of an mtime than its
+ * milliseconds. Signs of life are seconds apart.
+ */
 export function incarnationOf(stats: BigIntStats): string {
-  return `${stats.ino.toString(36)}-${stats.mtimeNs.toString(36)}`;
+  return `${stats.ino.toString(36)}-${stats.mtimeMs.toString(36)}`;
 }
 
 /**

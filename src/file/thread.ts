@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { clock } from "../core/clock.ts";
-import type { SessionEvents } from "../core/diagnostics.ts";
+import { hear } from "../core/diagnostics.ts";
 import type { WriteOptions } from "../core/handler.ts";
 import { FilesHere, type Stored } from "./files.ts";
 import {
@@ -147,12 +147,8 @@ process.on("warning", ({ name, message, ...rest }) => {
   port.postMessage({ warning: { name, message, code } } satisfies Reply);
 });
 
-const { subscribe } = process.getBuiltinModule("node:diagnostics_channel");
 for (const event of ["corrupt", "stale-lock"] satisfies EventHere[])
-  subscribe(`filesession:${event}`, (message) =>
-    // What this thread has published itself.
-    port.postMessage({ event, message: message as SessionEvents[EventHere] } satisfies Reply),
-  );
+  hear(event, (message) => port.postMessage({ event, message } satisfies Reply));
 
 // What the other end sends are its settings.
 const thread = new Thread(workerData as Settings, (reply) => port.postMessage(reply));

@@ -49,8 +49,8 @@ function leaveStaleLockAndNew(fileDir: string): void {
 }
 
 function leaveDeadHeir(fileDir: string): void {
-  const { ino, mtimeNs } = statSync(leaveStaleLock(fileDir, ""), { bigint: true });
-  const heir = join(fileDir, `sess_a.${ino.toString(36)}-${mtimeNs.toString(36)}.heir`);
+  const { ino, mtimeMs } = statSync(leaveStaleLock(fileDir, ""), { bigint: true });
+  const heir = join(fileDir, `sess_a.${ino.toString(36)}-${mtimeMs.toString(36)}.heir`);
   writeFileSync(heir, token);
   const then = Date.now() / 1000 - 600;
   utimesSync(heir, then, then);
