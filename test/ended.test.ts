@@ -1,38 +1,12 @@
 // Sessions whose end was cut off: whoever ended them was killed in the middle of it.
 
-import { readdirSync, utimesSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FileHandler } from "../src/index.ts";
-import { intercept, systemError } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
-
-/** From the `nth` call on none comes through, as if the process had been killed there. Whether it was. */
-async function killAt(dir: string, nth: number, work: () => Promise<unknown>): Promise<boolean> {
-  let left = nth;
-  const restore = intercept(dir, (call, proceed) => {
-    if (call.name === "closeSync") return proceed(); // as the system does when a process dies
-    if (left-- <= 0) throw systemError("EIO", call);
-    return proceed();
-  });
-  try {
-    await work();
-    return false;
-  } catch {
-    return true;
-  } finally {
-    restore();
-  }
-}
+import { killAt, waitAMinute } from "./_killed.ts";
 
 afterEach(() => vi.useRealTimers());
-
-/** A minute passes, for us and for the locks. */
-function waitAMinute(dir: string): void {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
-  for (const name of readdirSync(dir))
-    if (name.endsWith(".lock")) utimesSync(join(dir, name), 1, 1);
-}
 
 const idsOf = async (handler: FileHandler): Promise<string[]> => {
   const ids: string[] = [];

@@ -1,11 +1,12 @@
 // The index of tags, as it lies on the disk.
 
-import { lstatSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FileHandler } from "../src/index.ts";
-import { intercept, systemError } from "./_calls.mjs";
+import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
+import { killAt, waitAMinute } from "./_killed.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -31,13 +32,6 @@ async function recordsOf(handler: FileHandler): Promise<Record<string, string | 
   for await (const id of handler.keys())
     tags[id] = (await handler.retrieve(id, { blocking: false })).tag;
   return tags;
-}
-
-/** A minute passes, for us, for the locks and for what is noted beside the sessions. */
-function waitAMinute(fileDir: string): void {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
-  for (const name of readdirSync(fileDir))
-    if (name.endsWith(".lock")) utimesSync(join(fileDir, name), 1, 1);
 }
 
 describe("tags of a FileHandler", () => {
@@ -194,24 +188,6 @@ describe("the index, when a process was killed at any call", () => {
     expect(kills).toBeGreaterThan(10);
   });
 });
-
-/** From the `nth` call on none comes through, as if the process had been killed there. Whether it was. */
-async function killAt(dir: string, nth: number, work: () => Promise<unknown>): Promise<boolean> {
-  let left = nth;
-  const restore = intercept(dir, (call, proceed) => {
-    if (call.name === "closeSync") return proceed(); // as the system does when a process dies
-    if (left-- <= 0) throw systemError("EIO", call);
-    return proceed();
-  });
-  try {
-    await work();
-    return left < 0;
-  } catch {
-    return true;
-  } finally {
-    restore();
-  }
-}
 
 /** The session files that `work` opens. */
 async function openedBy<T>(fileDir: string, work: () => Promise<T>): Promise<[T, string[]]> {
