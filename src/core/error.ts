@@ -75,6 +75,11 @@ export class SessionError extends Error {
   }
 }
 
+/** Whether it is an error of ours, with one of these codes. */
+export function isSessionError(error: unknown, ...codes: SessionErrorCode[]): boolean {
+  return error instanceof SessionError && codes.includes(error.code);
+}
+
 /** The `code` of a system error such as `ENOENT`, or `undefined` when `error` is not one. */
 export function errno(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;

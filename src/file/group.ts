@@ -5,7 +5,7 @@
 // proper-lockfile, which is asked once for each (`npm run bench -- --only contention`).
 
 import { AsyncResource } from "node:async_hooks";
-import { SessionError } from "../core/error.ts";
+import { isSessionError } from "../core/error.ts";
 import { type Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise } from "../core/promise.ts";
 import type { Durability } from "./options.ts";
@@ -173,8 +173,7 @@ function inContext(apply: Apply): Apply {
 }
 
 function isBusy(error: unknown): boolean {
-  if (!(error instanceof SessionError)) return false;
-  return error.code === "ERR_SESSION_LOCK_TIMEOUT" || error.code === "ERR_SESSION_LOCK_LOST";
+  return isSessionError(error, "ERR_SESSION_LOCK_TIMEOUT", "ERR_SESSION_LOCK_LOST");
 }
 
 function write(session: LockedFile, { meta, pickled, touched }: Written): void {

@@ -13,6 +13,7 @@ import {
 } from "../core/handler.ts";
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { isPromise } from "../core/promise.ts";
+import { seconds } from "../core/seconds.ts";
 import { FilesHere, type Stored } from "./files.ts";
 import { withLateData } from "./late-data.ts";
 import type { Found } from "./found.ts";
@@ -23,7 +24,6 @@ import {
   type FileHandlerOptions,
   handlerName,
   readOptions,
-  seconds,
 } from "./options.ts";
 import type { Meta } from "./record.ts";
 import { Route } from "./route.ts";

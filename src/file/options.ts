@@ -1,6 +1,7 @@
 // The options of a FileHandler: what they are, what they are by default, what they may be.
 
 import { badOption } from "../core/error.ts";
+import { seconds } from "../core/seconds.ts";
 import type { WriteOptions } from "../core/handler.ts";
 
 /**
@@ -128,11 +129,4 @@ export function checkTag(tag: string | undefined): void {
 function checkWord(name: string, value: string | undefined): void {
   if (value === undefined || (typeof value === "string" && value.length <= maxWordLength)) return;
   throw badOption(name, value, `a text of at most ${maxWordLength} characters`);
-}
-
-/** A duration. Throws `ERR_SESSION_OPTION` for what is none. */
-export function seconds(name: string, value: number): number {
-  if (typeof value !== "number" || !(value >= 0) || !Number.isFinite(value))
-    throw badOption(name, value, "a number of seconds, 0 or more");
-  return value;
 }

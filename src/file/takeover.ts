@@ -1,7 +1,7 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
 import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
-import { placeFailed, SessionError } from "../core/error.ts";
+import { isSessionError, placeFailed } from "../core/error.ts";
 import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { storyBytes, storyOf, tokenIn } from "./holder.ts";
 import {
@@ -101,7 +101,7 @@ function leaveTheInode(lock: Lock): void {
     try {
       return moveToNewInode(lock);
     } catch (error) {
-      const isLost = error instanceof SessionError && error.code === "ERR_SESSION_LOCK_LOST";
+      const isLost = isSessionError(error, "ERR_SESSION_LOCK_LOST");
       if (!isLost || tries === 5 || !isMine(lock)) throw error;
     }
 }

@@ -11,7 +11,7 @@
 // it, however often the place is cleaned: whoever comes with the seal later finds that it was opened.
 // Should we die between 1 and 2, the next request with the seal goes on from there.
 
-import { badPassword, missingIron, SessionError } from "../core/error.ts";
+import { badPassword, isSessionError, missingIron } from "../core/error.ts";
 import { type Handler, isRecord, type Moved, type SessionRecord } from "../core/handler.ts";
 import { warnOf, warnOnce } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
@@ -156,7 +156,7 @@ export async function adopt(
       return { id, end, session: { token, record } };
     } catch (error) {
       // Another request was first; the next look says where it is.
-      if (!isOneOf(error, "ERR_SESSION_GONE")) throw error;
+      if (!isSessionError(error, "ERR_SESSION_GONE")) throw error;
     }
   }
   return undefined;
@@ -184,7 +184,7 @@ async function keep(
       { ...from, time, ttl: secondsUntil(end), lasting: true },
     );
   } catch (error) {
-    if (!isOneOf(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;
+    if (!isSessionError(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;
     warnOf("adopt a session of h3's", error);
     return {};
   }
@@ -213,10 +213,6 @@ function secondsUntil(end: number): number {
 
 function idOf(seal: string): string {
   return sha256(`filesession adopted seal 1\0${seal}`);
-}
-
-function isOneOf(error: unknown, ...codes: string[]): boolean {
-  return error instanceof SessionError && codes.includes(error.code);
 }
 
 // h3 1 has iron's own; h3 2 has 8192, and reads what h3 1 has sealed. What takes less comes first.

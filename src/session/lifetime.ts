@@ -1,6 +1,5 @@
 // When a session ends. All moments and durations are in milliseconds.
 
-import { badOption } from "../core/error.ts";
 import type { SessionRecord } from "../core/handler.ts";
 
 export interface Lifetimes {
@@ -38,10 +37,4 @@ export function isLive(
  */
 export function isTouchDue(record: SessionRecord, { idleMs }: Lifetimes, now: number): boolean {
   return now - record.touched >= Math.min(60_000, idleMs / 2);
-}
-
-/** A duration that an app has given. Throws `ERR_SESSION_OPTION` for what is none. */
-export function seconds(name: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0 && Number.isFinite(value)) return value;
-  throw badOption(name, value, "a number of seconds, 0 or more");
 }

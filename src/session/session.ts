@@ -2,7 +2,7 @@
 // where it is kept.
 
 import { emit, traced } from "../core/diagnostics.ts";
-import { gone, headersSent, replaced, SessionError } from "../core/error.ts";
+import { gone, headersSent, isSessionError, replaced } from "../core/error.ts";
 import {
   type EmptyRecord,
   isRecord,
@@ -11,6 +11,7 @@ import {
   type WriteOptions,
 } from "../core/handler.ts";
 import { andThen, isPromise, type MaybePromise } from "../core/promise.ts";
+import { seconds } from "../core/seconds.ts";
 import { warnOf } from "../core/warning.ts";
 import { adopt, type Adoption, disown, sealedCookies } from "./adopt.ts";
 import type { Settings } from "./config.ts";
@@ -18,7 +19,7 @@ import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from ".
 import type { SessionCookie } from "./cookie.ts";
 import type { FileSession, SessionUpdate } from "./file-session.ts";
 import { FlashBox } from "./flash.ts";
-import { endOf, isLive, isTouchDue, seconds } from "./lifetime.ts";
+import { endOf, isLive, isTouchDue } from "./lifetime.ts";
 import { destroySessionsOf, limitSessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
 import { asksNothing, type Shape } from "./schema.ts";
 import { newToken, parseToken, type Token } from "./token.ts";
@@ -183,7 +184,9 @@ class Session<T extends object> implements FileSession<T> {
         );
       } catch (error) {
         // Another request was first. This one follows it, if that has left word.
-        const next = isGone(error) ? await this.#next(from.id) : undefined;
+        const next = isSessionError(error, "ERR_SESSION_GONE")
+          ? await this.#next(from.id)
+          : undefined;
         if (next === undefined) throw error;
         this.#isReplaced = true;
         return this.#take(next);
@@ -372,7 +375,7 @@ class Session<T extends object> implements FileSession<T> {
     try {
       await taken;
     } catch (error) {
-      if (isUnfit(error) && !this.#cookie.isLate) this.#cookie.expire();
+      if (isSessionError(error, "ERR_SESSION_DATA") && !this.#cookie.isLate) this.#cookie.expire();
       throw error;
     }
   }
@@ -458,12 +461,4 @@ function without({ data, ...others }: Contents, keys: PropertyKey[]): Contents |
   const rest = { ...data };
   for (const key of keys) Reflect.deleteProperty(rest, key);
   return { ...others, data: rest };
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof SessionError && error.code === "ERR_SESSION_GONE";
-}
-
-function isUnfit(error: unknown): boolean {
-  return error instanceof SessionError && error.code === "ERR_SESSION_DATA";
 }

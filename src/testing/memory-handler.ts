@@ -13,6 +13,7 @@ import {
   type SessionRecord,
   type WriteOptions,
 } from "../core/handler.ts";
+import { seconds } from "../core/seconds.ts";
 import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
 
 /** A session as the place keeps it. */
@@ -188,8 +189,7 @@ export class MemoryHandler implements Handler {
   }
 
   checkSeconds(name: string, value: number | undefined): void {
-    const isGood = typeof value === "number" && value >= 0 && Number.isFinite(value);
-    if (value !== undefined && !isGood) throw badOption(name, value, "a number of seconds");
+    if (value !== undefined) seconds(name, value);
   }
 
   checkTag(tag: unknown): void {
