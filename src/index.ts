@@ -15,10 +15,20 @@ export {
 export { FileHandler } from "./file/handler.ts";
 export type { Durability, FileHandlerOptions } from "./file/options.ts";
 export type { AdoptOptions } from "./session/adopt.ts";
-export type { FileSessionConfig } from "./session/config.ts";
+export {
+  closeFileSessions,
+  configureFileSession,
+  type FileSessionConfig,
+} from "./session/config.ts";
 export type { CookieOptions } from "./session/cookie.ts";
 export type { H3EventLike } from "./session/event.ts";
-export type { AnyData, FileSession, SessionUpdate } from "./session/file-session.ts";
+export type {
+  AnyData,
+  DefaultData,
+  FileSession,
+  SessionData,
+  SessionUpdate,
+} from "./session/file-session.ts";
 export { SealedHandler } from "./session/sealed.ts";
 export type { SessionEvent, WebRequestLike } from "./session/session-event.ts";
 export { getFileSession, type ReadonlyFileSession } from "./session/get.ts";

@@ -18,6 +18,8 @@ describe("the built package", () => {
         "FileHandler",
         "SealedHandler",
         "SessionError",
+        "closeFileSessions",
+        "configureFileSession",
         "fileSessions",
         "getFileSession",
         "isRecord",

@@ -11,6 +11,7 @@ interface Schedule {
    * session goes early.
    */
   timeout: number;
+  timer: NodeJS.Timeout;
 }
 
 const schedules = new WeakMap<Handler, Schedule>();
@@ -32,8 +33,6 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
     known.timeout = Math.max(known.timeout, timeout);
     return;
   }
-  const schedule: Schedule = { timeout };
-  schedules.set(place, schedule);
   const weak = new WeakRef(place);
   let isRunning = false;
   const timer = setInterval(
@@ -49,6 +48,15 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
     Math.min(intervalMs, longestTimerMs),
   );
   timer.unref();
+  const schedule: Schedule = { timeout, timer };
+  schedules.set(place, schedule);
+}
+
+/** Ends what `keepClean` has begun. A cleaning under way comes to its end. */
+export function stopCleaning(handler: Handler): void {
+  const place = unsealed(handler);
+  clearInterval(schedules.get(place)?.timer);
+  schedules.delete(place);
 }
 
 // No session's id: those are hashes.

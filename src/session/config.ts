@@ -3,8 +3,10 @@
 import { resolve } from "node:path";
 import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
+import { settleAll } from "../core/promise.ts";
 import { FileHandler } from "../file/handler.ts";
 import { type Adoption, type AdoptOptions, readAdoption } from "./adopt.ts";
+import { stopCleaning } from "./cleaner.ts";
 import { checkCookie, type CookieOptions } from "./cookie.ts";
 import type { Migrate, Shape, StandardSchema } from "./schema.ts";
 import { SealedHandler } from "./sealed.ts";
@@ -138,13 +140,31 @@ export interface Settings {
   adoption: Adoption | undefined;
 }
 
+// What is asked for when a config does not say it.
+let defaults: FileSessionConfig = {};
+
+/**
+ * Says for all of this process what a config leaves out: `useFileSession(event)` then needs none. What
+ * starts the server calls it, once; called again, it replaces what was said before. An option that a
+ * config does name is that config's; one that names a `fileDir`, `filePrefix` or `maxBytes` does not
+ * mean a `handler` said here.
+ *
+ * Throws `ERR_SESSION_OPTION` for an option that makes no sense, and `ERR_SESSION_DIR` when the
+ * directory cannot be used: at the start, and not at the first request.
+ */
+export function configureFileSession(config: FileSessionConfig): void {
+  settingsOf(config);
+  defaults = copyOf(config);
+  last = undefined;
+}
+
 // An app asks for the same with every request.
 let last: { config: FileSessionConfig; settings: Settings } | undefined;
 
 /** Throws `ERR_SESSION_OPTION`; `ERR_SESSION_DIR` when the directory cannot be used. */
 export function readConfig(config: FileSessionConfig): Settings {
   if (last && isSame(last.config, config)) return last.settings;
-  const settings = settingsOf(config);
+  const settings = settingsOf(withDefaults(config));
   // What is no plain value can be changed by whoever holds it. Handler and schema are taken as they
   // are, and of the secrets and what is to be adopted each.
   const isPlain = Object.entries(config).every(
@@ -154,14 +174,29 @@ export function readConfig(config: FileSessionConfig): Settings {
   return settings;
 }
 
+function withDefaults(config: FileSessionConfig): FileSessionConfig {
+  const all: FileSessionConfig = { ...defaults };
+  if (namesPlace(config)) delete all.handler;
+  // What is `undefined` is not said. But a secret that is, is missing.
+  for (const option of Object.keys(config) as (keyof FileSessionConfig)[])
+    if (config[option] !== undefined || option === "secret")
+      Object.assign(all, { [option]: config[option] });
+  return all;
+}
+
+function namesPlace({ fileDir, filePrefix, maxBytes }: FileSessionConfig): boolean {
+  return fileDir !== undefined || filePrefix !== undefined || maxBytes !== undefined;
+}
+
 const takenAsTheyAre = new Set(["handler", "schema", "secret", "adopt"]);
 
 const copied = new Set(["secret", "adopt"]);
 
 function copyOf(config: FileSessionConfig): FileSessionConfig {
-  const { secret, adopt } = config;
+  const { cookie, secret, adopt } = config;
   return {
     ...config,
+    ...(typeof cookie === "object" && { cookie: { ...cookie } }),
     ...(typeof secret === "object" && { secret: [...secret] }),
     ...(typeof adopt === "object" && { adopt: { ...adopt } }),
   };
@@ -258,6 +293,19 @@ function sharedHandler(config: FileSessionConfig): Handler {
   handler = new FileHandler({ fileDir, filePrefix, ...(maxBytes !== undefined && { maxBytes }) });
   handlers.set(place, handler);
   return handler;
+}
+
+/**
+ * Closes what `useFileSession` and its siblings have opened, as a server does before it ends: waits for
+ * what is being written, gives back locks, and stops cleaning. Not a `handler` that was given. Whoever
+ * asks for a session after that opens its place again.
+ */
+export async function closeFileSessions(): Promise<void> {
+  const opened = [...handlers.values()];
+  handlers.clear();
+  last = undefined;
+  for (const handler of opened) stopCleaning(handler);
+  await settleAll(opened.map((handler) => handler.close()));
 }
 
 // And one for the same secrets over each of them.

@@ -6,8 +6,25 @@ import type { SessionInfo } from "./owners.ts";
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyData = Record<string, any>;
 
+/**
+ * What this app keeps in a session, said once for all of it: then `useFileSession(event)` is typed so
+ * without being told.
+ *
+ * ```ts
+ * declare module "filesession" {
+ *   interface SessionData {
+ *     userId?: number;
+ *   }
+ * }
+ * ```
+ */
+export interface SessionData {}
+
+/** `SessionData` as far as the app has said it; otherwise any. */
+export type DefaultData = keyof SessionData extends never ? AnyData : SessionData;
+
 /** What to merge into the session's data, or a function that gives it from the freshest data. */
-export type SessionUpdate<T extends object = AnyData> =
+export type SessionUpdate<T extends object = DefaultData> =
   | Partial<T>
   | ((data: Partial<T>) => Partial<T> | undefined | Promise<Partial<T> | undefined>);
 
@@ -20,7 +37,7 @@ export type SessionUpdate<T extends object = AnyData> =
  * `ERR_SESSION_LOCK_TIMEOUT` or `ERR_SESSION_DIR` when the place is busy or broken, and then the
  * session is as it was.
  */
-export interface FileSession<T extends object = AnyData> {
+export interface FileSession<T extends object = DefaultData> {
   /**
    * What the session is stored under; `undefined` until something is stored. Not the token: it may
    * be logged.

@@ -1,10 +1,10 @@
 import type { FileSessionConfig } from "./config.ts";
-import type { AnyData, FileSession } from "./file-session.ts";
+import type { DefaultData, FileSession } from "./file-session.ts";
 import type { SessionEvent } from "./session-event.ts";
 import { useFileSession } from "./use.ts";
 
 /** A session that is only looked at. */
-export type ReadonlyFileSession<T extends object = AnyData> = Pick<
+export type ReadonlyFileSession<T extends object = DefaultData> = Pick<
   FileSession<T>,
   "id" | "data" | "isReplaced" | "isRemembered" | "time" | "touched" | "expires" | "ip" | "toJSON"
 >;
@@ -16,7 +16,7 @@ export type ReadonlyFileSession<T extends object = AnyData> = Pick<
  *
  * Rejects as `useFileSession` does.
  */
-export async function getFileSession<T extends object = AnyData>(
+export async function getFileSession<T extends object = DefaultData>(
   event: SessionEvent,
   config?: FileSessionConfig<T>,
 ): Promise<ReadonlyFileSession<T> | undefined> {

@@ -4,10 +4,10 @@ import { isRecord, type SessionRecord } from "../core/handler.ts";
 import type { Settings } from "./config.ts";
 import { contentsOf } from "./contents.ts";
 import { endOf, isLive } from "./lifetime.ts";
-import type { AnyData } from "./file-session.ts";
+import type { DefaultData } from "./file-session.ts";
 
 /** A session as it is listed, without the means to use it. */
-export interface SessionInfo<T extends object = AnyData> {
+export interface SessionInfo<T extends object = DefaultData> {
   /** Its handle. Not a secret: it opens nothing. */
   readonly id: string;
   /** The client's address when it was last stored with one, `''` when unknown. */

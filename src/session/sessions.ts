@@ -3,11 +3,11 @@
 import type { CleanOptions, CleanResult } from "../core/handler.ts";
 import { badOption } from "../core/error.ts";
 import { type FileSessionConfig, readConfig } from "./config.ts";
-import type { AnyData } from "./file-session.ts";
+import type { DefaultData } from "./file-session.ts";
 import { destroySessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
 
 /** The sessions of one place, by their ids and tags. All of it rejects as the handler does. */
-export interface FileSessions<T extends object = AnyData> {
+export interface FileSessions<T extends object = DefaultData> {
   /**
    * The live sessions with this tag, the one that was used last first. It costs what those cost, however
    * many sessions there are of others.
@@ -24,33 +24,35 @@ export interface FileSessions<T extends object = AnyData> {
 }
 
 /**
- * The sessions that `useFileSession` keeps with this config, for use without a request. Throws
- * `ERR_SESSION_OPTION` for an option that makes no sense, and `ERR_SESSION_DIR`.
+ * The sessions that `useFileSession` keeps with this config, for use without a request. The config is
+ * looked at with each call, so this may be made before `configureFileSession` is called. All of it
+ * rejects with `ERR_SESSION_OPTION` for an option that makes no sense, and `ERR_SESSION_DIR`.
  *
  * ```ts
  * const sessions = fileSessions();
  * await sessions.destroyTagged("user 42"); // logs a user out everywhere
  * ```
  */
-export function fileSessions<T extends object = AnyData>(
+export function fileSessions<T extends object = DefaultData>(
   config: FileSessionConfig<T> = {},
 ): FileSessions<T> {
-  const settings = readConfig(config);
-  const { handler, maxAgeMs, idleMs } = settings;
   return {
-    list: (tag) => sessionsOf<T>(tag, settings),
-    destroy: (id) => handler.remove(id),
+    list: async (tag) => sessionsOf<T>(tag, readConfig(config)),
+    destroy: async (id) => readConfig(config).handler.remove(id),
     async destroyTagged(tag, { except = [] } = {}) {
       const ids = [except].flat();
       if (ids.some((id) => typeof id !== "string"))
         throw badOption("except", except, "the ids of sessions");
-      return destroySessionsOf(tag, settings, ids);
+      return destroySessionsOf(tag, readConfig(config), ids);
     },
     async count() {
       let count = 0;
-      for await (const _ of handler.keys()) count++;
+      for await (const _ of readConfig(config).handler.keys()) count++;
       return count;
     },
-    clean: (options) => handler.clean(Math.min(maxAgeMs, idleMs) / 1000, options),
+    async clean(options) {
+      const { handler, maxAgeMs, idleMs } = readConfig(config);
+      return handler.clean(Math.min(maxAgeMs, idleMs) / 1000, options);
+    },
   };
 }

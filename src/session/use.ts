@@ -2,7 +2,7 @@ import { SessionCookie } from "./cookie.ts";
 import { type FileSessionConfig, readConfig, type Settings } from "./config.ts";
 import { keepClean } from "./cleaner.ts";
 import { clientAddress, type H3EventLike, outerMemo, requestMemo } from "./event.ts";
-import type { AnyData, FileSession } from "./file-session.ts";
+import type { DefaultData, FileSession } from "./file-session.ts";
 import { loadSession } from "./session.ts";
 import { h3EventOf, type SessionEvent } from "./session-event.ts";
 
@@ -24,7 +24,7 @@ import { h3EventOf, type SessionEvent } from "./session-event.ts";
  * await session.update({ userId: 42 });
  * ```
  */
-export function useFileSession<T extends object = AnyData>(
+export function useFileSession<T extends object = DefaultData>(
   event: SessionEvent,
   config: FileSessionConfig<T> = {},
 ): Promise<FileSession<T>> {
