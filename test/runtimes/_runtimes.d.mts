@@ -1,0 +1,8 @@
+export interface Runtime {
+  name: string;
+  command: string;
+  args: string[];
+}
+
+export const runtimes: Runtime[];
+export function installRuntimes(): void;
