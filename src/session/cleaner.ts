@@ -11,6 +11,7 @@ interface Schedule {
    * session goes early.
    */
   timeout: number;
+  end: () => void;
 }
 
 const schedules = new WeakMap<Handler, Schedule>();
@@ -23,17 +24,17 @@ const longestTimerMs = 2 ** 31 - 1;
  * for `timeout` seconds. Asked for again, it only raises the timeout. The timer keeps neither the
  * process nor the handler alive. Busy sessions are skipped, and so is the run while another process
  * is at it; one that fails is a warning, and the next one tries again.
+ *
+ * Gives what ends it, for all that have asked: it is for who closes the handler.
  */
-export function keepClean(handler: Handler, intervalMs: number, timeout: number): void {
+export function keepClean(handler: Handler, intervalMs: number, timeout: number): () => void {
   // Nobody looks into the data: one cleaning does for all secrets.
   const place = unsealed(handler);
   const known = schedules.get(place);
   if (known) {
     known.timeout = Math.max(known.timeout, timeout);
-    return;
+    return known.end;
   }
-  const schedule: Schedule = { timeout };
-  schedules.set(place, schedule);
   const weak = new WeakRef(place);
   let isRunning = false;
   const timer = setInterval(
@@ -49,6 +50,16 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
     Math.min(intervalMs, longestTimerMs),
   );
   timer.unref();
+  const schedule: Schedule = {
+    timeout,
+    end() {
+      clearInterval(timer);
+      const alive = weak.deref();
+      if (alive) schedules.delete(alive);
+    },
+  };
+  schedules.set(place, schedule);
+  return schedule.end;
 }
 
 // No session's id: those are hashes.
