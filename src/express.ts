@@ -111,7 +111,7 @@ export function fileStore<S extends object>(
   const handler: Handler =
     "secret" in options ? new SealedHandler(files, options.secret ?? "") : files;
   // Of ours all have a ttl and go by that. Of others, in the same directory, we know no timeout.
-  const endCleaning = cleanMs > 0 && keepClean(files, cleanMs, Number.MAX_SAFE_INTEGER);
+  const endCleaning = cleanMs > 0 && keepClean(files, cleanMs);
   // The sessions of requests that have been stored, by us or somebody else.
   const stored = new WeakMap<object, StoredCookie>();
 
