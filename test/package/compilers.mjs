@@ -82,8 +82,8 @@ async function errorsOf({ compiler: { version, dir }, way }, project, program) {
   const said = await promisify(execFile)(process.execPath, [tsc, "--pretty", "false", "-p", name], {
     cwd: project,
   }).catch((error) => error);
-  // A compiler that could not begin says so elsewhere.
-  if (said.code > 2 || said.stderr) throw said;
+  // 1 and 2 are for errors in what it has compiled.
+  if (said instanceof Error && said.code !== 1 && said.code !== 2) throw said;
   return said.stdout
     .split("\n")
     .filter((line) => /\berror TS\d+:/.test(line) && !isOfOthers.test(line));
