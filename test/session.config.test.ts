@@ -173,6 +173,27 @@ describe("keepClean", () => {
     expect(vi.getTimerCount()).toBe(1);
   });
 
+  it("without a timeout cleans what has ended by itself, and leaves others their timeout", async () => {
+    const { handler, clean } = scheduled();
+    clean.mockResolvedValue(nothing);
+    keepClean(handler, 1000);
+    await vi.advanceTimersByTimeAsync(1000);
+    keepClean(handler, 1000, 60);
+    keepClean(handler, 1000);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean.mock.calls.map(([timeout]) => timeout)).toEqual([Number.MAX_SAFE_INTEGER, 60]);
+  });
+
+  it("can be ended, and then be asked for anew", async () => {
+    const { handler, clean } = scheduled();
+    const end = keepClean(handler, 1000, 3600);
+    end();
+    expect(vi.getTimerCount()).toBe(0);
+    keepClean(handler, 1000, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean.mock.calls).toEqual([[60, { blocking: false }]]);
+  });
+
   it("cleans what is sealed once, whatever the secrets", async () => {
     const { handler, clean } = scheduled();
     for (const secret of ["1".repeat(32), "2".repeat(32)])
