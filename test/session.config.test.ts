@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FileHandler } from "../src/file/handler.ts";
 import { type FileSessionConfig, readConfig } from "../src/session/config.ts";
-import { keepClean } from "../src/session/cleaner.ts";
+import { keepClean, stopCleaning } from "../src/session/cleaner.ts";
 import { SealedHandler } from "../src/session/sealed.ts";
 import { newToken, parseToken } from "../src/session/token.ts";
 import { tempDir } from "./_dir.ts";
@@ -186,8 +186,8 @@ describe("keepClean", () => {
 
   it("can be ended, and then be asked for anew", async () => {
     const { handler, clean } = scheduled();
-    const end = keepClean(handler, 1000, 3600);
-    end();
+    keepClean(handler, 1000, 3600);
+    stopCleaning(handler);
     expect(vi.getTimerCount()).toBe(0);
     keepClean(handler, 1000, 60);
     await vi.advanceTimersByTimeAsync(1000);
