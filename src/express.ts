@@ -42,7 +42,7 @@ export interface FileStoreOptions extends FileHandlerOptions {
   ttl?: number | undefined;
   /** Encrypts the data: as with `useFileSession`. Not express-session's, which signs the cookie. */
   secret?: string | readonly string[] | undefined;
-  /** Seconds between two removals of ended sessions. Default 600; `false` for never. */
+  /** Seconds between two removals of ended sessions. Default 600; `false` or 0: never. */
   cleanInterval?: number | false | undefined;
   /**
    * A directory of session-file-store, its `path`. A session there is taken over when its visitor
@@ -105,7 +105,7 @@ export function fileStore<S extends object>(
   const Store = session.Store as unknown as new () => ExpressStore;
   const { ttl = 86_400, cleanInterval = 600 } = options;
   const ttlMs = milliseconds("ttl", ttl);
-  const cleanMs = cleanInterval === false ? 0 : milliseconds("cleanInterval", cleanInterval);
+  const cleanMs = cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0;
   const legacy = options.legacyDir === undefined ? undefined : new LegacyDir(options.legacyDir);
   const files = new FileHandler(options);
   const handler: Handler =
