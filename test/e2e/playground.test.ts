@@ -16,7 +16,8 @@ import {
   onTestFinished,
 } from "vitest";
 import { buildPlayground } from "./build.ts";
-import { args, executablePath, howToGetIt } from "./chromium.ts";
+import { has } from "../_needs.ts";
+import { args, executablePath } from "./chromium.ts";
 import { type Server, startServer } from "./server.ts";
 import { Visitor } from "./visitor.ts";
 
@@ -501,13 +502,7 @@ describe("a visitor who is remembered", () => {
   });
 });
 
-const isMissing = executablePath === undefined;
-if (isMissing) {
-  if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
-  else console.warn(howToGetIt);
-}
-
-describe.skipIf(isMissing)("the page, in Chromium", () => {
+describe.runIf(has("chromium"))("the page, in Chromium", () => {
   let browser: Browser;
   const contexts: BrowserContext[] = [];
   /** What no page may do: print an error, or ask another host for anything. */
