@@ -1,8 +1,8 @@
 /** What such a disk does that ours does not. */
 export interface Traits {
   /**
-   * As on Windows: nothing is renamed over what is open, modes and users say nothing, no directory is
-   * flushed, inode numbers need 61 bits, `con` is a device.
+   * As on Windows: nothing is renamed over what is open, modes and users say nothing, no directory
+   * is flushed, inode numbers need 61 bits, `con` is a device.
    */
   windows?: boolean;
   /** A name is free as soon as its file is removed, as on NTFS from libuv 1.49 on. */
@@ -18,8 +18,8 @@ export interface Traits {
 
 export interface ForeignDisk {
   /**
-   * Another program opens the file, without FILE_SHARE_DELETE, and closes it when this many calls have
-   * failed for it. `only` says that others cannot even read it meanwhile.
+   * Another program opens the file, without FILE_SHARE_DELETE, and closes it when this many calls
+   * have failed for it. `only` says that others cannot even read it meanwhile.
    */
   hold: (path: string, calls?: number, only?: boolean) => void;
   letGo: (path: string) => void;

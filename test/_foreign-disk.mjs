@@ -1,8 +1,10 @@
-// Disks that are not here: each call is answered as Windows, APFS or FAT would, over a directory of this machine.
+// Disks that are not here: each call is answered as Windows, APFS or FAT would, over a directory of
+// this machine.
 //
-// What Windows does is from libuv's src/win/fs.c and error.c, and from what Microsoft says of CreateFile, MoveFileEx
-// and DeleteFile: rename is MoveFileExW with MOVEFILE_REPLACE_EXISTING, which denies access when the target is open;
-// a sharing violation is EBUSY, "access denied" EPERM; FlushFileBuffers and SetFileTime want a handle that may write.
+// What Windows does is from libuv's src/win/fs.c and error.c, and from what Microsoft says of
+// CreateFile, MoveFileEx and DeleteFile: rename is MoveFileExW with MOVEFILE_REPLACE_EXISTING,
+// which denies access when the target is open; a sharing violation is EBUSY, "access denied" EPERM;
+// FlushFileBuffers and SetFileTime want a handle that may write.
 
 import fs from "node:fs";
 import { basename, dirname, join } from "node:path";

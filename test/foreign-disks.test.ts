@@ -1,4 +1,5 @@
-// What filesession does on systems and disks that are not here: see _foreign-disk.mjs, and docs/platforms.md.
+// What filesession does on systems and disks that are not here: see _foreign-disk.mjs, and
+// docs/platforms.md.
 
 import { spawnSync } from "node:child_process";
 import fs, { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -189,6 +190,20 @@ describe("Windows, when another program has a file open", () => {
     await handler.store("a", 1);
     disk.hold(handler._sessionFile("a"), 4, true);
     expect(await handler.retrieve("a")).toMatchObject({ data: 1 });
+  });
+
+  it("waits for one that has an entry of the index", async () => {
+    const { handler, disk, fileDir } = await placeOn("win32", windows);
+    await handler.store("a", 1, { tag: "t" });
+    const [shard = ""] = filesIn(join(fileDir, "sess_.tags"));
+    const [entry = ""] = filesIn(join(fileDir, "sess_.tags", shard));
+    const path = join(fileDir, "sess_.tags", shard, entry);
+    disk.hold(path, 3);
+    await handler.store("a", 1, { tag: null });
+    expect(await handler.tagged("t")).toEqual([]);
+    disk.hold(path, 3, true);
+    await handler.store("a", 1, { tag: "t" });
+    expect(await handler.tagged("t")).toEqual(["a"]);
   });
 
   it("acknowledges a write whose lock cannot be removed yet, and removes it later", async () => {

@@ -7,8 +7,8 @@
 // set. What is written after the second look then has other stamps. (git has the same trouble with
 // its index, and calls it racy.)
 //
-// FAT and exFAT have no ctime, and systems give the mtime in its place, or 0. The mtime is what a writer's clock
-// said, which may say the same twice: there nothing is kept.
+// FAT and exFAT have no ctime, and systems give the mtime in its place, or 0. The mtime is what a
+// writer's clock said, which may say the same twice: there nothing is kept.
 //
 // A disk on another machine is not for this: there a client may tell us old stamps for seconds.
 
@@ -83,8 +83,8 @@ export class ReadCache {
    * text stands.
    */
   put(file: string, stats: Stats, found: Snapshot, place: Place): void {
-    const known = this.#entry(file);
     if (stats.ctimeMs === 0 || stats.ctimeMs === stats.mtimeMs) return;
+    const known = this.#entry(file);
     const now = performance.now();
     const since = known && isSame(known.stamps, stats) ? known.since : now;
     const isCoarse = stats.ctimeMs % 1000 === 0;
@@ -121,8 +121,9 @@ export class ReadCache {
 }
 
 /**
- * Whether nothing that is stamped has happened to a file between two looks. An inode number of Windows is rounded here:
- * another file has another ctime all the same. For the number of the disk see `inodeOf`.
+ * Whether nothing that is stamped has happened to a file between two looks. An inode number of
+ * Windows is rounded here: another file has another ctime all the same. For the number of the disk
+ * see `inodeOf`.
  */
 export function isSame(a: Stamps, b: Stamps): boolean {
   return (

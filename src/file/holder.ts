@@ -8,9 +8,9 @@
 // too. Whatever cannot be told so is left to the 60 s. To be wrong here costs the holder an
 // ERR_SESSION_LOCK_LOST and nobody a session, like every other takeover.
 //
-// On macOS and Windows, where there is no /proc, the start and the namespace are 0, and in the place of the boot stands the
-// machine, by its name and its network cards: there a process is gone when no process has its pid. One whose pid another
-// has got since is left to the 60 s.
+// On macOS and Windows, where there is no /proc, the start and the namespace are 0, and in the
+// place of the boot stands the machine, by its name and its network cards: there a process is gone
+// when no process has its pid. One whose pid another has got since is left to the 60 s.
 
 import { readFileSync, readlinkSync } from "node:fs";
 import { errno } from "../core/error.ts";

@@ -1,5 +1,5 @@
-// Where file names ignore case, as on NTFS and APFS, two prefixes that differ only in case would be one, and
-// two apps would have each other's sessions. (Ids are encoded, see names.ts.)
+// Where file names ignore case, as on NTFS and APFS, two prefixes that differ only in case would be
+// one, and two apps would have each other's sessions. (Ids are encoded, see names.ts.)
 
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { closeUnheard } from "./descriptor.ts";
 import { createFile, newToken, unlinkUnheard } from "./lock.ts";
 
 /**
- * Throws `ERR_SESSION_OPTION` for a prefix with capitals where case says nothing. A prefix without them, as
- * the default one, costs nothing to check.
+ * Throws `ERR_SESSION_OPTION` for a prefix with capitals where case says nothing. A prefix without
+ * them, as the default one, costs nothing to check.
  */
 export function assertPrefix(fileDir: string, filePrefix: string): void {
   if (filePrefix !== filePrefix.toLowerCase() && ignoresCase(fileDir, filePrefix))

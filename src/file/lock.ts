@@ -41,9 +41,9 @@
 // A holder whose process is gone is not waited for: its lock says which process that was
 // (holder.ts). Nothing rests on that either, it only saves time.
 //
-// Windows renames over no file that is open, so there nobody takes over a lock, or a session, from a holder that lives:
-// what is paused is waited for, and what died has nothing open. Every rename over a file is made with our own descriptors of it
-// closed. See platform.ts.
+// Windows renames over no file that is open, so there nobody takes over a lock, or a session, from
+// a holder that lives: what is paused is waited for, and what died has nothing open. Every rename
+// over a file is made with our own descriptors of it closed. See platform.ts.
 //
 // What a crash leaves behind: a lock that is taken over at once, or after 60 s when it cannot be
 // told that its holder is gone; perhaps a `.new`, `.take` or `.heir`, which `clean` collects.
@@ -122,8 +122,9 @@ export interface Lock {
 }
 
 /**
- * The lock of `file`, if nobody holds it. One that is there counts as held, stale or not; and so does, on
- * Windows, one that cannot be made because the one before is not quite gone, unless this is the `last` try.
+ * The lock of `file`, if nobody holds it. One that is there counts as held, stale or not; and so
+ * does, on Windows, one that cannot be made because the one before is not quite gone, unless this
+ * is the `last` try.
  */
 export function tryLock(file: string, isLast = false): Lock | undefined {
   const path = lockFile(file);
@@ -208,8 +209,9 @@ export function releaseLock(lock: Lock): boolean {
 const laterMs = 100;
 
 /**
- * The lock is ours, and another program has it open so that it cannot be removed: it is as soon as that is over. What
- * was written under it is confirmed. Should this process end before, the lock is one that a crash has left.
+ * The lock is ours, and another program has it open so that it cannot be removed: it is as soon as
+ * that is over. What was written under it is confirmed. Should this process end before, the lock is
+ * one that a crash has left.
  */
 function releaseLater(lock: Lock): true {
   const timer = setInterval(() => {
@@ -301,9 +303,9 @@ export function unlinkUnheard(path: string): void {
 }
 
 /**
- * Which file this is in its directory, whatever its name. Only as long as somebody has it open: inode numbers are
- * used again. Windows has half of a disk's number in fstat and all of it in lstat with libuv 1.49 and
- * 1.50, of Node 22 and 24: there it does not count.
+ * Which file this is in its directory, whatever its name. Only as long as somebody has it open:
+ * inode numbers are used again. Windows has half of a disk's number in fstat and all of it in lstat
+ * with libuv 1.49 and 1.50, of Node 22 and 24: there it does not count.
  */
 export function inodeOf({ dev, ino }: Pick<BigIntStats | Stats, "dev" | "ino">): string {
   return isWindows ? ino.toString(36) : `${dev.toString(36)}-${ino.toString(36)}`;

@@ -4,8 +4,8 @@
 // is written `%xx`, in lower case: no two ids share a name, also where a file system ignores case
 // or normalises Unicode, and no name holds a dot or a separator. So `<name>.lock`, and everything
 // else that stands beside a session's file, is never another id's file. A lone surrogate has no
-// UTF-8 and is written `%uxxxx`. On Windows an id that would be the name of a device, `con` with an empty prefix,
-// has its first letter written so: `%63on`.
+// UTF-8 and is written `%uxxxx`. On Windows an id that would be the name of a device, `con` with an
+// empty prefix, has its first letter written so: `%63on`.
 
 import { join } from "node:path";
 import { badId } from "../core/error.ts";
@@ -50,7 +50,8 @@ export class Names {
     const name = fileName.slice(this.filePrefix.length);
     if (!encodedName.test(name)) return undefined;
     const id = decode(name);
-    // Not every name that looks encoded is one that we make: `%61` is not, the file is somebody else's.
+    // Not every name that looks encoded is one that we make: `%61` is not, the file is somebody
+    // else's.
     return this.#nameOf(id) === fileName ? id : undefined;
   }
 

@@ -7,7 +7,8 @@ import { isWindows } from "../core/platform.ts";
 import { warnOnce } from "../core/warning.ts";
 
 // `f_type` as statfs(2) lists it, and linux/magic.h and coreutils' stat.c, which knows more of
-// them. Other systems number theirs from 0 and have none of these: on macOS no disk is known to be elsewhere.
+// them. Other systems number theirs from 0 and have none of these: on macOS no disk is known to be
+// elsewhere.
 const networkDisks = new Map<bigint, string>([
   [0x6969n, "NFS"],
   [0x517bn, "SMB"],

@@ -20,8 +20,8 @@ export interface FileHandlerOptions {
    */
   fileDir?: string;
   /**
-   * What the name of each session's file begins with: letters, digits, `_` and `-`, no capitals where
-   * file names ignore case. Default `sess_`.
+   * What the name of each session's file begins with: letters, digits, `_` and `-`, no capitals
+   * where file names ignore case. Default `sess_`.
    */
   filePrefix?: string;
   /**

@@ -7,9 +7,10 @@
 // nothing. A session that is new has no file to mark, and is put at its name by link(2), which
 // replaces nothing.
 //
-// Where there is no link(2), on FAT, exFAT, many shares, the name of a new session is taken by an empty file, made with
-// O_EXCL, over which the whole one is renamed. Who takes the lock over has removed that one by then, as ever, or finds
-// it in its place. Should the writer die between the two, the empty file is damage, of a session that nobody was told of.
+// Where there is no link(2), on FAT, exFAT, many shares, the name of a new session is taken by an
+// empty file, made with O_EXCL, over which the whole one is renamed. Who takes the lock over has
+// removed that one by then, as ever, or finds it in its place. Should the writer die between the
+// two, the empty file is damage, of a session that nobody was told of.
 
 import {
   closeSync,
@@ -141,8 +142,8 @@ export function moveToNewInode(lock: Lock, leaving: "marked" | "without a mark" 
 
 /**
  * Makes what has been renamed and removed in the directory of `file` durable. Windows flushes no
- * directory; there the file is flushed once more, under its name, if it has one: that is all it has to offer. (A
- * session that was removed says so itself, and that has been flushed.)
+ * directory; there the file is flushed once more, under its name, if it has one: that is all it has
+ * to offer. (A session that was removed says so itself, and that has been flushed.)
  */
 export function syncDirectory(file: string): void {
   if (isWindows) {

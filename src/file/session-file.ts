@@ -300,8 +300,8 @@ export class LockedFile {
     if (replaced !== undefined) closeSync(replaced);
   }
 
-  // Windows renames over no file that is open. Should somebody else have it open as well, we are back where we
-  // were: the file is open, and if it is still ours our mark is taken out.
+  // Windows renames over no file that is open. Should somebody else have it open as well, we are
+  // back where we were: the file is open, and if it is still ours our mark is taken out.
   #publishOverClosed(bytes: Buffer, touched: number, place: "new" | "over"): number {
     const leave = (): void => {
       if (this.#fd === undefined) return;
@@ -409,7 +409,8 @@ function keptBy({ pending }: Meta, found: Snapshot): Snapshot | undefined {
 
 /** Gives a file that was moved away its name again, unless the name has been taken. */
 export function putBack(path: string, file: string): void {
-  // Between the two somebody may make a session there: more of those microseconds that lock.ts speaks of.
+  // Between the two somebody may make a session there: more of those microseconds that lock.ts
+  // speaks of.
   if (linkIfAbsent(path, file) === "linkless" && !lstatSync(file, { throwIfNoEntry: false }))
     renameIfThere(path, file);
   unlinkIfThere(path);

@@ -71,8 +71,8 @@ function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): b
   if (holder === undefined) return false;
   if (!isWindows)
     return closeAfter(holder, () => succeedTo(lock, take, held, () => storyIn(holder), isOver));
-  // Windows renames over no file that is open: not while we have it open, nor its holder, who can say nothing new
-  // in it after that. And NTFS does not use a number again.
+  // Windows renames over no file that is open: not while we have it open, nor its holder, who can
+  // say nothing new in it after that. And NTFS does not use a number again.
   const story = closeAfter(holder, () => storyIn(holder));
   return succeedTo(lock, take, held, () => story, isOver);
 }
@@ -97,8 +97,8 @@ function succeedTo(
   }
   if (!renameIfThere(take, lockFile(file))) return false; // our claims stay: our own heir builds on them
   claims.forEach(unlinkIfThere);
-  // Only now: a new session that the holder has not put at its name yet never gets there. A holder who signs the lock from
-  // now on finds out that it is not his.
+  // Only now: a new session that the holder has not put at its name yet never gets there. A holder
+  // who signs the lock from now on finds out that it is not his.
   revoke(file, tokenIn(story()) ?? "");
   // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
   // still write. The next one tries again in 60 s.
@@ -154,9 +154,9 @@ function claim(
 /**
  * Whether we are the one at the name `heir`; `undefined` when our own heir has removed our `take`.
  *
- * Where there is no link(2) the name is a file of its own with the same in it. It may be half made for a moment, and
- * then its maker is waited for; and it may come after our `take` was removed, and then it stays, for our heir to
- * build on. What counts is the rename of `take`.
+ * Where there is no link(2) the name is a file of its own with the same in it. It may be half made
+ * for a moment, and then its maker is waited for; and it may come after our `take` was removed, and
+ * then it stays, for our heir to build on. What counts is the rename of `take`.
  */
 function becomeHeir(take: string, heir: string, token: string): boolean | undefined {
   const isLinked = linkIfAbsent(take, heir);

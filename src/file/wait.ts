@@ -43,8 +43,8 @@ export async function waitForLock(file: string, options: WaitOptions): Promise<L
   }
 }
 
-// On Windows, how long a lock may be neither there nor to be had: another program has it open, or the directory is
-// not for us to write.
+// On Windows, how long a lock may be neither there nor to be had: another program has it open, or
+// the directory is not for us to write.
 const vanishingMs = 5_000;
 
 /**
