@@ -2,7 +2,7 @@
 export interface Traits {
   /**
    * As on Windows: nothing is renamed over what is open, modes and users say nothing, no directory
-   * is flushed, inode numbers need 61 bits, `con` is a device.
+   * is flushed, inode numbers need 64 bits, `con` is a device.
    */
   windows?: boolean;
   /** A name is free as soon as its file is removed, as on NTFS from libuv 1.49 on. */

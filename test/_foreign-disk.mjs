@@ -81,6 +81,13 @@ export function foreignDisk(dir, traits) {
       case "futimesSync":
         if (!handles.get(args[0]).canWrite) throw systemError("EPERM", call);
         return proceed();
+      case "writeSync": {
+        // What was written shows in the mtime when the file is closed, unless it is set.
+        const { atimeMs, mtimeMs } = fs.fstatSync(args[0]);
+        const written = proceed();
+        fs.futimesSync(args[0], atimeMs / 1000, mtimeMs / 1000);
+        return written;
+      }
       case "chmodSync":
       case "fchmodSync":
         return undefined;
@@ -103,11 +110,17 @@ export function foreignDisk(dir, traits) {
     }
     return stats;
   };
+  // As NTFS has it, numbers that are all the same in a double.
+  const numbers = new Map();
+  const numberOf = (ino) => {
+    if (!numbers.has(ino)) numbers.set(ino, 2n ** 63n + BigInt(numbers.size));
+    return numbers.get(ino);
+  };
   const windowsStats = (stats, name) => {
     if (stats === undefined || !windows) return stats;
     const exact = typeof stats.ino === "bigint";
     const mode = (Number(stats.mode) & ~0o7777) | 0o666;
-    const ino = BigInt(stats.ino) + 2n ** 60n;
+    const ino = numberOf(BigInt(stats.ino));
     const dev = BigInt(stats.dev) + (name === "fstatSync" ? 0n : 2n ** 40n);
     const [uid, gid] = [0, 0];
     const values = { mode, uid, gid, ino, dev };
