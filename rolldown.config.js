@@ -10,7 +10,7 @@ import { defineConfig } from "rolldown";
 const bundle = (input) => ({
   input,
   platform: "node",
-  external: /^node:|^\.\/index\.js$|^iron-webcrypto$/,
+  external: /^node:|^\.\/(?:driver|index)\.js$|^iron-webcrypto$/,
   makeAbsoluteExternalsRelative: false, // index.js is in the bundle of testing.js, and is outside of it
   output: {
     dir: "dist",
@@ -29,4 +29,5 @@ export default defineConfig([
   }),
   bundle({ driver: "./.build/driver.js" }),
   bundle({ express: "./.build/express.js" }),
+  bundle({ nitro: "./.build/nitro.js" }),
 ]);
