@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryHandler } from "../src/testing.ts";
@@ -111,7 +111,6 @@ describe("configureFileSession", () => {
     const session = await newcomer();
     await session.tag("ada");
     expect(await sessions.list("ada")).toMatchObject([{ id: session.id }]);
-    expect(existsSync(".data/sessions")).toBe(false);
   });
 });
 
