@@ -261,7 +261,7 @@ export function closed(): SessionError {
 export function headersSent(): SessionError {
   return new SessionError(
     "ERR_SESSION_HEADERS_SENT",
-    "Cannot set the session cookie: the response's headers have already been sent. " +
-      "Store into the session before the response begins. Nothing was written",
+    "Cannot set the session cookie: the response's headers have already been sent, or " +
+      "cannot be set here. Store into the session before the response begins. Nothing was written",
   );
 }
