@@ -3,8 +3,14 @@
 
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { args, executablePath, howToGetIt } from "../e2e/chromium.ts";
 import { Visitor } from "../e2e/visitor.ts";
 import { type App, buildApp, type Server, startApp } from "./_app.ts";
@@ -109,7 +115,7 @@ export function describeFacts(app: Running): void {
       expect(pair).toMatch(/^session=[\w-]{43}$/);
       const names = attributes.map((attribute) => attribute.toLowerCase());
       expect(names).toEqual(
-        expect.arrayContaining(["httponly", "samesite=lax", "path=/", "max-age=604800"]),
+        expect.arrayContaining(["httponly", "samesite=lax", "path=/", "max-age=2592000"]),
       );
       expect(names).not.toContain("secure"); // plain http, on localhost
       expect(response.headers.get("vary")).toMatch(/\bcookie\b/i);
@@ -234,31 +240,13 @@ export function describeFacts(app: Running): void {
     await restarted.kill();
   });
 
-  const isMissing = executablePath === undefined;
-  if (isMissing) {
-    if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
-    else console.warn(howToGetIt);
-  }
-
-  describe.skipIf(isMissing)("the page, in Chromium", () => {
-    let browser: Browser;
-    beforeAll(async () => {
-      browser = await chromium.launch({ executablePath: executablePath!, args });
-    });
-    afterAll(() => browser?.close());
-
+  inChromium("the page, in Chromium", (openPage) => {
     it.each([
       ["with JavaScript", true],
       ["without JavaScript", false],
     ])("logs somebody in and out, %s", async (_, javaScriptEnabled) => {
-      const context = await browser.newContext({ javaScriptEnabled });
-      context.setDefaultTimeout(5000);
-      const page = await context.newPage();
-      const complaints: string[] = [];
-      page.on("pageerror", (error) => complaints.push(error.message));
-      page.on("request", (request) => {
-        if (!request.url().startsWith(app.one.url)) complaints.push(request.url());
-      });
+      const page = await openPage({ javaScriptEnabled });
+      const context = page.context();
       await context.request.post(`${app.one.url}/api/visit`, { headers: { origin: app.one.url } });
 
       await page.goto(app.one.url);
@@ -276,19 +264,59 @@ export function describeFacts(app: Running): void {
       await page.click("#logout");
       await expect.poll(() => shown(page)).toEqual({ user: "stranger", visits: "0" });
       expect(await context.cookies()).toEqual([]);
-      expect(complaints).toEqual([]);
-      await context.close();
+    });
+  });
+}
+
+/**
+ * Tests that get pages, each in a browser of its own that has no cookies yet. No page may throw, or ask
+ * another host for anything. Without a Chromium they are skipped; with `CI=true` that fails.
+ */
+export function inChromium(
+  title: string,
+  tests: (openPage: (options?: BrowserContextOptions) => Promise<Page>) => void,
+): void {
+  const isMissing = executablePath === undefined;
+  if (isMissing) {
+    if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
+    else console.warn(howToGetIt);
+  }
+
+  describe.skipIf(isMissing)(title, () => {
+    let browser: Browser;
+    const contexts: BrowserContext[] = [];
+    const complaints: string[] = [];
+
+    beforeAll(async () => {
+      browser = await chromium.launch({ executablePath: executablePath!, args });
+    });
+    afterAll(() => browser?.close());
+    afterEach(async () => {
+      await Promise.all(contexts.splice(0).map((context) => context.close()));
+      expect(complaints.splice(0)).toEqual([]);
+    });
+
+    tests(async (options = {}) => {
+      const context = await browser.newContext(options);
+      contexts.push(context);
+      context.setDefaultTimeout(5000);
+      const page = await context.newPage();
+      page.on("pageerror", (error) => complaints.push(error.message));
+      page.on("request", (request) => {
+        if (!request.url().startsWith("http://localhost:")) complaints.push(request.url());
+      });
+      return page;
     });
   });
 }
 
 /** What the page tells; `undefined` while it is being loaded. */
-async function shown(page: Page): Promise<{ user: string; visits: string } | undefined> {
+export async function shown(page: Page): Promise<{ user: string; visits: string } | undefined> {
   try {
-    const [user, visits] = await Promise.all(
+    const [user = "", visits = ""] = await Promise.all(
       ["#user", "#visits"].map((selector) => page.innerText(selector, { timeout: 2000 })),
     );
-    return { user: user!, visits: visits! };
+    return { user, visits };
   } catch {
     return undefined;
   }

@@ -13,7 +13,7 @@ declare module "filesession" {
   }
 }
 
-configureFileSession({ fileDir: ".data/sessions" });
+configureFileSession({ fileDir: ".data/sessions", maxAge: 30 * 24 * 60 * 60 });
 
 /** Puts the request's session into `c.var`. Its cookie goes where all headers of Hono's answers come from. */
 export const fileSession = createMiddleware<{ Variables: { session: FileSession } }>(

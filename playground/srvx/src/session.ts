@@ -12,7 +12,7 @@ declare module "filesession" {
   }
 }
 
-configureFileSession({ fileDir: ".data/sessions" });
+configureFileSession({ fileDir: ".data/sessions", maxAge: 30 * 24 * 60 * 60 });
 
 /** Whether it is a key that `POST /api/add` may add. */
 export function isAddable(key: string | null | undefined): key is `k${number}` {
