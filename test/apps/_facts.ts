@@ -268,11 +268,31 @@ export function describeFacts(app: Running): void {
   });
 }
 
+/** For a framework that renders the page in the request of the form: its `#visit` begins the session. */
+export function describeVisitForm(app: Running): void {
+  inChromium("the form for a visit, in Chromium", (openPage) => {
+    it.each([
+      ["with JavaScript", true],
+      ["without JavaScript", false],
+    ])(
+      "begins a session, and the page made in the same request knows of it, %s",
+      async (_, javaScriptEnabled) => {
+        const page = await openPage({ javaScriptEnabled });
+        await page.goto(app.one.url);
+        for (const visits of ["1", "2"]) {
+          await page.click("#visit");
+          await expect.poll(() => shown(page)).toEqual({ user: "stranger", visits });
+        }
+      },
+    );
+  });
+}
+
 /**
  * Tests that get pages, each in a browser of its own that has no cookies yet. No page may throw, or ask
  * another host for anything. Without a Chromium they are skipped; with `CI=true` that fails.
  */
-export function inChromium(
+function inChromium(
   title: string,
   tests: (openPage: (options?: BrowserContextOptions) => Promise<Page>) => void,
 ): void {
@@ -311,7 +331,7 @@ export function inChromium(
 }
 
 /** What the page tells; `undefined` while it is being loaded. */
-export async function shown(page: Page): Promise<{ user: string; visits: string } | undefined> {
+async function shown(page: Page): Promise<{ user: string; visits: string } | undefined> {
   try {
     const [user = "", visits = ""] = await Promise.all(
       ["#user", "#visits"].map((selector) => page.innerText(selector, { timeout: 2000 })),

@@ -1,0 +1,14 @@
+import { error, json } from "@sveltejs/kit";
+import { useFileSession } from "filesession";
+import { endpoint } from "#lib/server/session.ts";
+
+export const POST = endpoint(async (event) => {
+  const key = event.url.searchParams.get("key");
+  if (!isAddable(key)) error(400, "A key is k and a number");
+  await (await useFileSession(event)).update({ [key]: true });
+  return json({ ok: true });
+});
+
+function isAddable(key: string | null): key is `k${number}` {
+  return key !== null && /^k\d+$/.test(key);
+}
