@@ -160,7 +160,9 @@ export function describeFacts(app: Running): void {
       const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
       const places = servers();
       const responses = await Promise.all(
-        keys.map((key, i) => post(visitor, `/api/add?key=${key}`, places[i % places.length])),
+        keys.map((key, i) =>
+          post(visitor, `/api/add?key=${key}&ms=200`, places[i % places.length]),
+        ),
       );
       expect(responses.map(({ status }) => status)).toEqual(keys.map(() => 200));
       const { data } = await look(visitor);

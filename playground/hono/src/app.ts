@@ -34,6 +34,7 @@ export const app = new Hono()
   .post("/api/add", async (c) => {
     const key = c.req.query("key");
     if (!isAddable(key)) return c.json({ error: "A key is k and a number" }, 400);
+    await sleep(Number(c.req.query("ms")));
     await c.var.session.update({ [key]: true });
     return c.json({ ok: true });
   })

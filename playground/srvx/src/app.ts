@@ -42,6 +42,7 @@ const routes: Record<string, Route> = {
   async "POST /api/add"({ session, url }) {
     const key = url.searchParams.get("key");
     if (!isAddable(key)) return badRequest("A key is k and a number");
+    await sleep(Number(url.searchParams.get("ms")));
     await session.update({ [key]: true });
     return { json: { ok: true } };
   },

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileSession, sessionRoute } from "../../../lib/session";
 
 export const POST = sessionRoute(async (request) => {
-  const key = new URL(request.url).searchParams.get("key");
+  const { searchParams } = new URL(request.url);
+  const key = searchParams.get("key");
   if (!isAddable(key)) return Response.json({ error: "A key is k and a number" }, { status: 400 });
-  await (await fileSession()).update({ [key]: true });
+  const session = await fileSession();
+  await sleep(Number(searchParams.get("ms")));
+  await session.update({ [key]: true });
   return Response.json({ ok: true });
 });
 
