@@ -5,13 +5,20 @@
 // whatever it imports. What runs in a thread is no subpath, but a file of its own; what two or more of
 // them share is in files.js.
 
+import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { defineConfig } from "rolldown";
 
-const bundle = (input) => ({
-  input,
+const subpaths = readdirSync("src").filter((name) => name.endsWith(".ts"));
+
+export default defineConfig({
+  input: [
+    ...subpaths.map((name) => `./.build/${basename(name, ".ts")}.js`),
+    "./.build/file/thread.js",
+  ],
   platform: "node",
   external: /^node:|^\.\/index\.js$|^iron-webcrypto$/,
-  makeAbsoluteExternalsRelative: false, // index.js is in the bundle of testing.js, and is outside of it
+  makeAbsoluteExternalsRelative: false, // index.js is in the bundle, and is outside of the others
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",
@@ -20,13 +27,3 @@ const bundle = (input) => ({
     comments: { annotation: true, jsdoc: false, legal: false },
   },
 });
-
-export default defineConfig([
-  bundle({
-    index: "./.build/index.js",
-    thread: "./.build/file/thread.js",
-    testing: "./.build/testing.js",
-  }),
-  bundle({ driver: "./.build/driver.js" }),
-  bundle({ express: "./.build/express.js" }),
-]);

@@ -8,6 +8,7 @@
 // Nothing of unstorage is imported. What it wants of a driver is written down here, and fits 1.x
 // and 2.x alike; a storage calls the members without `this`.
 
+import { isSessionError } from "./core/error.ts";
 import {
   FileHandler,
   type FileHandlerOptions,
@@ -15,8 +16,6 @@ import {
   isRecord,
   type RetrieveOptions,
   SealedHandler,
-  SessionError,
-  type SessionErrorCode,
   type SessionRecord,
 } from "./index.ts";
 
@@ -128,7 +127,7 @@ export default function driver(options: SessionDriverOptions = {}): SessionDrive
     } catch (error) {
       // A storage that is asked for the meta of `key` also gets `key + "$"`, which may be too long
       // where `key` is not.
-      if (isA("ERR_SESSION_ID", error) && /.\$$/.test(key)) return null;
+      if (isSessionError(error, "ERR_SESSION_ID") && /.\$$/.test(key)) return null;
       throw error;
     }
   };
@@ -168,7 +167,7 @@ export default function driver(options: SessionDriverOptions = {}): SessionDrive
       } catch (error) {
         // JSON has room for what no session may hold, a `__proto__` key for one. As a text it is
         // harmless.
-        if (live === value || !isA("ERR_SESSION_DATA", error)) throw error;
+        if (live === value || !isSessionError(error, "ERR_SESSION_DATA")) throw error;
         await setItemRaw(key, value, opts);
       }
     },
@@ -223,10 +222,6 @@ function withoutSecret(options: SessionDriverOptions): FileHandlerOptions {
   const others = { ...options };
   delete others.secret;
   return others;
-}
-
-function isA(code: SessionErrorCode, error: unknown): boolean {
-  return error instanceof SessionError && error.code === code;
 }
 
 /** What a storage made a text of, as far as it is an object or an array; otherwise the text. */

@@ -20,6 +20,9 @@ import { createHash } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { readdir, readFile, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { badOption, isSessionError } from "./core/error.ts";
+import { milliseconds } from "./core/seconds.ts";
+import { warnOf } from "./core/warning.ts";
 import {
   FileHandler,
   type FileHandlerOptions,
@@ -27,8 +30,8 @@ import {
   isRecord,
   SealedHandler,
   SessionError,
-  type SessionErrorCode,
 } from "./index.ts";
+import { keepClean, stopCleaning } from "./session/cleaner.ts";
 
 /** The options of `fileStore`. */
 export interface FileStoreOptions extends FileHandlerOptions {
@@ -39,7 +42,7 @@ export interface FileStoreOptions extends FileHandlerOptions {
   ttl?: number | undefined;
   /** Encrypts the data: as with `useFileSession`. Not express-session's, which signs the cookie. */
   secret?: string | readonly string[] | undefined;
-  /** Seconds between two removals of ended sessions. Default 600; `false` for never. */
+  /** Seconds between two removals of ended sessions. Default 600; `false` or 0: never. */
   cleanInterval?: number | false | undefined;
   /**
    * A directory of session-file-store, its `path`. A session there is taken over when its visitor
@@ -102,14 +105,13 @@ export function fileStore<S extends object>(
   const Store = session.Store as unknown as new () => ExpressStore;
   const { ttl = 86_400, cleanInterval = 600 } = options;
   const ttlMs = milliseconds("ttl", ttl);
-  const cleanMs = cleanInterval === false ? 0 : milliseconds("cleanInterval", cleanInterval);
+  const cleanMs = cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0;
   const legacy = options.legacyDir === undefined ? undefined : new LegacyDir(options.legacyDir);
   const files = new FileHandler(options);
   const handler: Handler =
     "secret" in options ? new SealedHandler(files, options.secret ?? "") : files;
-  const cleaning =
-    cleanMs > 0 ? setInterval(clean, Math.min(cleanMs, longestTimerMs), files) : undefined;
-  cleaning?.unref();
+  // Of ours all have a ttl and go by that. Of others, in the same directory, we know no timeout.
+  if (cleanMs > 0) keepClean(files, cleanMs);
   // The sessions of requests that have been stored, by us or somebody else.
   const stored = new WeakMap<object, StoredCookie>();
 
@@ -140,8 +142,8 @@ export function fileStore<S extends object>(
       return record.data;
     } catch (error) {
       // Otherwise each request of this visitor would fail, from now on.
-      if (!isA(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;
-      warn("take over a session", error);
+      if (!isSessionError(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;
+      warnOf("take over a session of session-file-store", error);
       return null;
     }
   };
@@ -250,7 +252,7 @@ export function fileStore<S extends object>(
     }
 
     async close(): Promise<void> {
-      clearInterval(cleaning);
+      stopCleaning(files);
       await handler.close();
     }
   }
@@ -288,12 +290,8 @@ async function unlessGone(writing: Promise<unknown>): Promise<void> {
   try {
     await writing;
   } catch (error) {
-    if (!isA(error, "ERR_SESSION_GONE")) throw error;
+    if (!isSessionError(error, "ERR_SESSION_GONE")) throw error;
   }
-}
-
-function isA(error: unknown, ...codes: SessionErrorCode[]): boolean {
-  return error instanceof SessionError && codes.includes(error.code);
 }
 
 /** Calls back in a turn of its own: what a callback throws is not taken for an error of ours. */
@@ -301,52 +299,10 @@ function settle<T>(working: Promise<T>, callback: Done<T> | undefined): void {
   working.then(
     (result) => callback && process.nextTick(callback, null, result),
     (error: unknown) =>
-      callback ? process.nextTick(callback, error) : warn("do what was asked for", error),
+      callback
+        ? process.nextTick(callback, error)
+        : warnOf("do what the store of express-session was asked for", error),
   );
-}
-
-function warn(action: string, error: unknown): void {
-  const why = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`The store of express-session cannot ${action}: ${why}`, {
-    type: "SessionWarning",
-  });
-}
-
-function milliseconds(name: string, seconds: number): number {
-  if (typeof seconds === "number" && seconds > 0 && Number.isFinite(seconds)) return seconds * 1000;
-  throw badOption(name, seconds, "a number of seconds, more than 0");
-}
-
-function badOption(name: string, value: unknown, wanted: string, cause?: unknown): SessionError {
-  return new SessionError(
-    "ERR_SESSION_OPTION",
-    `Cannot use option \`${name}\`: it is ${JSON.stringify(value)}, and must be ${wanted}`,
-    ...(cause === undefined ? [] : [{ cause }]),
-  );
-}
-
-// --- cleaning ------------------------------------------------------------------------------------
-
-// setInterval takes anything longer for 1 ms.
-const longestTimerMs = 2 ** 31 - 1;
-
-// That of `useFileSession`'s cleaning: of processes that have both, one is at it.
-const cleanersLock = ".clean";
-
-// Of ours all have a ttl and go by that. Of others, in the same directory, we know no timeout.
-const never = Number.MAX_SAFE_INTEGER;
-
-async function clean(files: FileHandler): Promise<void> {
-  try {
-    if (!(await files._acquireLock(cleanersLock, false))) return;
-    try {
-      await files.clean(never);
-    } finally {
-      await files._releaseLock(cleanersLock);
-    }
-  } catch (error) {
-    warn("clean up ended sessions", error);
-  }
 }
 
 // --- session-file-store --------------------------------------------------------------------------
@@ -407,7 +363,10 @@ class LegacyDir {
 
   #warnOnce(): undefined {
     if (!this.#hasWarned)
-      warn("take over a session", "its file in `legacyDir` is encrypted, damaged or no session");
+      warnOf(
+        "take over a session of session-file-store",
+        "its file in `legacyDir` is encrypted, damaged or no session",
+      );
     this.#hasWarned = true;
   }
 }

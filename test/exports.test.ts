@@ -62,8 +62,9 @@ describe("the built package", () => {
       "node:path",
       "node:timers/promises",
     ]);
-    expect(loads("driver")).toEqual(["./index.js"]);
+    expect(loads("driver")).toEqual(["./files.js", "./index.js"]);
     expect(loads("express")).toEqual([
+      "./files.js",
       "./index.js",
       "node:crypto",
       "node:fs",

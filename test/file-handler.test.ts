@@ -23,6 +23,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { layOut, type Meta } from "../src/file/record.ts";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
+import { intercept, systemError } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 
 let dir: string;
@@ -429,6 +430,24 @@ describe("clean", () => {
     mkdirSync(handler._lockFile("c"));
     await expect(handler.clean(0)).rejects.toMatchObject({ code: "ERR_SESSION_DIR" });
     expect(readdirSync(dir).toSorted()).toEqual(["sess_c", "sess_c.lock"]);
+  });
+
+  it("removes what has ended already whatever the timeout", async () => {
+    const handler = fileHandler();
+    await handler.store("a", 1);
+    const release = intercept(dir, (call, proceed) => {
+      if (call.name === "renameSync") throw systemError("ENOSPC", call);
+      return proceed();
+    });
+    try {
+      expect(await handler.remove("a")).toBe(true); // its record says that it is over
+    } finally {
+      release();
+    }
+    expect(readdirSync(dir)).toContain("sess_a");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+    await handler.clean(Number.MAX_SAFE_INTEGER);
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it("touches no file that is not ours", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FileHandler } from "../src/file/handler.ts";
 import { type FileSessionConfig, readConfig } from "../src/session/config.ts";
-import { keepClean } from "../src/session/cleaner.ts";
+import { keepClean, stopCleaning } from "../src/session/cleaner.ts";
 import { SealedHandler } from "../src/session/sealed.ts";
 import { newToken, parseToken } from "../src/session/token.ts";
 import { tempDir } from "./_dir.ts";
@@ -171,6 +171,27 @@ describe("keepClean", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(clean.mock.calls).toEqual([[3600, { blocking: false }]]);
     expect(vi.getTimerCount()).toBe(1);
+  });
+
+  it("without a timeout cleans what has ended by itself, and leaves others their timeout", async () => {
+    const { handler, clean } = scheduled();
+    clean.mockResolvedValue(nothing);
+    keepClean(handler, 1000);
+    await vi.advanceTimersByTimeAsync(1000);
+    keepClean(handler, 1000, 60);
+    keepClean(handler, 1000);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean.mock.calls.map(([timeout]) => timeout)).toEqual([Number.MAX_SAFE_INTEGER, 60]);
+  });
+
+  it("can be ended, and then be asked for anew", async () => {
+    const { handler, clean } = scheduled();
+    keepClean(handler, 1000, 3600);
+    stopCleaning(handler);
+    expect(vi.getTimerCount()).toBe(0);
+    keepClean(handler, 1000, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean.mock.calls).toEqual([[60, { blocking: false }]]);
   });
 
   it("cleans what is sealed once, whatever the secrets", async () => {

@@ -91,11 +91,17 @@ export function badId(id: unknown, why: string): SessionError {
   return new SessionError("ERR_SESSION_ID", `Cannot name a file for session id ${shown}: ${why}`);
 }
 
-export function badOption(name: string, value: unknown, wanted: string): SessionError {
+export function badOption(
+  name: string,
+  value: unknown,
+  wanted: string,
+  cause?: unknown,
+): SessionError {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
   return new SessionError(
     "ERR_SESSION_OPTION",
     `Cannot use option \`${name}\`: it is ${shown}, and must be ${wanted}`,
+    cause === undefined ? {} : { cause },
   );
 }
 

@@ -1,3 +1,6 @@
+// Has `Symbol.asyncDispose`, for apps whose `lib` has not, and that have no @types/node either.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /**
  * One session as a handler keeps it.
  *

@@ -9,6 +9,7 @@
 
 import { parse, stringify } from "devalue";
 import { badData, SessionError, tooLarge } from "./error.ts";
+import { dataPath } from "./path.ts";
 
 /** How a text was made: `json`, or `rich` for devalue's format. */
 export type Encoding = "json" | "rich";
@@ -332,11 +333,11 @@ class Survey {
   }
 
   #refusal(why: string, key?: string): Error {
-    return badData(this.#where() + (key === undefined ? "" : step(key)), why);
+    return badData(this.#where(key), why);
   }
 
-  #where(): string {
-    return `data${this.#path.map(step).join("")}`;
+  #where(key?: string): string {
+    return dataPath(key === undefined ? this.#path : [...this.#path, key]);
   }
 }
 
@@ -344,9 +345,4 @@ class Survey {
 function unreadable(path: string, cause: unknown): Error {
   if (cause instanceof SessionError) return cause;
   return badData(path, "it cannot be read, the cause says why", cause);
-}
-
-function step(key: string | number): string {
-  if (typeof key === "number") return `[${key}]`;
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }

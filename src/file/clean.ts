@@ -111,10 +111,11 @@ function visit(path: string, id: string, cleaning: Cleaning): MaybePromise<Outco
 }
 
 function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
+  // What has ended or is on its way has the mtime 0: it is seen to whatever the timeout.
+  if (stats.mtimeMs === 0) return true;
   const isUnused = cleaning.isDue(Math.round(stats.mtimeMs), {});
-  // Decided by one lstat: reading every file takes three times as long. What has ended or is on its way
-  // has the mtime 0.
-  if (!sizeSaysTtl(stats.size) || stats.mtimeMs === 0) return isUnused;
+  // Decided by one lstat: reading every file takes three times as long.
+  if (!sizeSaysTtl(stats.size)) return isUnused;
   const found = readSession(path, id);
   if (found === undefined || found === "damaged") return isUnused;
   return cleaning.isDue(found.touched, found.current.meta);

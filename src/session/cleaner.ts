@@ -8,9 +8,9 @@ import { unsealed } from "./sealed.ts";
 interface Schedule {
   /**
    * Seconds after its last use a session counts as ended. The longest that was asked for: nobody's
-   * session goes early.
+   * session goes early. Absent while nobody has asked for one.
    */
-  timeout: number;
+  timeout: number | undefined;
   timer: NodeJS.Timeout;
 }
 
@@ -19,18 +19,21 @@ const schedules = new WeakMap<Handler, Schedule>();
 // setInterval takes anything longer for 1 ms.
 const longestTimerMs = 2 ** 31 - 1;
 
+const never = Number.MAX_SAFE_INTEGER;
+
 /**
  * Has the handler cleaned every `intervalMs` milliseconds from now on, of what has not been used
- * for `timeout` seconds. Asked for again, it only raises the timeout. The timer keeps neither the
- * process nor the handler alive. Busy sessions are skipped, and so is the run while another process
- * is at it; one that fails is a warning, and the next one tries again.
+ * for `timeout` seconds; without one, of what has a `ttl` that has run out. Asked for again, it
+ * only raises the timeout. The timer keeps neither the process nor the handler alive. Busy sessions
+ * are skipped, and so is the run while another process is at it; one that fails is a warning, and
+ * the next one tries again.
  */
-export function keepClean(handler: Handler, intervalMs: number, timeout: number): void {
+export function keepClean(handler: Handler, intervalMs: number, timeout?: number): void {
   // Nobody looks into the data: one cleaning does for all secrets.
   const place = unsealed(handler);
   const known = schedules.get(place);
   if (known) {
-    known.timeout = Math.max(known.timeout, timeout);
+    if (timeout !== undefined) known.timeout = Math.max(known.timeout ?? 0, timeout);
     return;
   }
   const weak = new WeakRef(place);
@@ -41,7 +44,7 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
       if (!alive) return clearInterval(timer);
       if (isRunning) return;
       isRunning = true;
-      cleanAlone(alive, schedule.timeout)
+      cleanAlone(alive, schedule.timeout ?? never)
         .catch((error: unknown) => warnOf("clean up ended sessions", error))
         .finally(() => (isRunning = false));
     },
@@ -52,7 +55,10 @@ export function keepClean(handler: Handler, intervalMs: number, timeout: number)
   schedules.set(place, schedule);
 }
 
-/** Ends what `keepClean` has begun. A cleaning under way comes to its end. */
+/**
+ * Ends what `keepClean` has begun, for all that have asked: it is for who closes the handler. A cleaning
+ * under way comes to its end.
+ */
 export function stopCleaning(handler: Handler): void {
   const place = unsealed(handler);
   clearInterval(schedules.get(place)?.timer);

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { badOption } from "../core/error.ts";
 import type { Handler } from "../core/handler.ts";
 import { settleAll } from "../core/promise.ts";
+import { milliseconds } from "../core/seconds.ts";
 import { FileHandler } from "../file/handler.ts";
 import { type Adoption, type AdoptOptions, readAdoption } from "./adopt.ts";
 import { stopCleaning } from "./cleaner.ts";
@@ -103,8 +104,8 @@ export interface FileSessionConfig<T extends object = any> {
   trustProxy?: boolean | number | undefined;
   /**
    * Seconds between two cleanings of the directory, in which ended sessions are removed. Default
-   * 600; `false` or 0: never. A session counts as ended after the longest `idleTimeout` that this
-   * process has used its handler with, so give sessions of very different lifetimes a `filePrefix`
+   * 600; `false` or 0: never. A session counts as ended after its `idleTimeout`, or `maxAge` if
+   * that is shorter: the longest that this process has used its handler with, so give sessions of very different lifetimes a `filePrefix`
    * each.
    */
   cleanInterval?: number | false | undefined;
@@ -278,11 +279,6 @@ function shapeOf({ schema, version, migrate, onInvalid = "empty" }: FileSessionC
   if (onInvalid !== "empty" && onInvalid !== "throw")
     throw badOption("onInvalid", onInvalid, "'empty' or 'throw'");
   return { schema, version, migrate, onInvalid };
-}
-
-function milliseconds(option: string, seconds: unknown): number {
-  if (typeof seconds === "number" && seconds > 0 && Number.isFinite(seconds)) return 1000 * seconds;
-  throw badOption(option, seconds, "a number of seconds, more than 0");
 }
 
 // One handler for each place, whatever config object asks for it: they are made per request, and

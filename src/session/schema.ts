@@ -6,6 +6,7 @@
 // begins anew. What is stored stays until something is stored in its place.
 
 import { badSchema, unfit } from "../core/error.ts";
+import { dataPath } from "../core/path.ts";
 import { andThen, isPromise, type MaybePromise } from "../core/promise.ts";
 import { warnOnce } from "../core/warning.ts";
 
@@ -116,11 +117,10 @@ export function validated(data: object, { schema }: Shape): MaybePromise<object>
 
 // Where it does not fit, and not why: a schema's messages may hold the data.
 function refusalOf(issues: readonly SchemaIssue[]): string {
-  const places = new Set(issues.map(({ path = [] }) => `data${path.map(step).join("")}`));
+  const places = new Set(
+    issues.map(({ path = [] }) =>
+      dataPath(path.map((part) => (typeof part === "object" ? part.key : part))),
+    ),
+  );
   return `the schema refuses ${[...places].slice(0, 5).join(", ")}`;
-}
-
-function step(part: PropertyKey | { readonly key: PropertyKey }): string {
-  const key = typeof part === "object" ? part.key : part;
-  return typeof key === "number" ? `[${key}]` : `.${String(key)}`;
 }

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,6 +42,12 @@ export default function pack(project: TestProject): void {
   for (const old of ["dist", "package.json"])
     rmSync(join(place, old), { recursive: true, force: true });
   run("tar", "-xzf", tarball, "-C", place, "--strip-components=1");
+  // Of the work tree, which this is not: Deno would look for the other packages of it.
+  const file = join(place, "package.json");
+  const { workspaces: _, ...rest } = JSON.parse(readFileSync(file, "utf8")) as {
+    workspaces?: unknown;
+  };
+  writeFileSync(file, JSON.stringify(rest));
   project.provide("packed", createHash("sha256").update(readFileSync(tarball)).digest("hex"));
   rmSync(tarball);
 }
