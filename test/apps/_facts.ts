@@ -3,6 +3,7 @@
 
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Browser,
   type BrowserContext,
@@ -179,8 +180,9 @@ export function describeFacts(app: Running): void {
     it("cannot undo a log-out: one that began before it is refused, and brings nothing back", async () => {
       const visitor = await guest();
       const { id } = await look(visitor);
-      const slow = post(thiefOf(visitor), "/api/slow?ms=1000");
-      await new Promise((resolve) => setTimeout(resolve, 300)); // it has read the session
+      const slow = post(thiefOf(visitor), "/api/slow?ms=1500");
+      await look(visitor);
+      await sleep(300); // it has read the session
       await post(visitor, "/api/logout", app.two);
       const response = await slow;
       expect(response.status).toBe(409);

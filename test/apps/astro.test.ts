@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Visitor } from "../e2e/visitor.ts";
 import { describeFacts, runApp } from "./_facts.ts";
@@ -68,7 +69,7 @@ describe("playground/astro", () => {
       const thief = new Visitor();
       thief.cookies.set("astro-session", visitor.cookies.get("astro-session")!);
       const slow = post(thief, "add?key=b&ms=600");
-      await new Promise((resolve) => setTimeout(resolve, 200)); // it has read the session
+      await sleep(200); // it has read the session
       await post(visitor, "logout", app.two);
       expect((await slow).status).toBe(200);
       expect(await thief.json(app.one, "/api/astro/session")).toEqual({ user: "Ada", keys: ["b"] });
