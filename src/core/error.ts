@@ -29,7 +29,7 @@ export type SessionErrorCode =
   | "ERR_SESSION_TOO_LARGE"
   /** An option has a value that makes no sense. */
   | "ERR_SESSION_OPTION"
-  /** A cookie is due, and the headers have already been sent. */
+  /** A cookie is due, and the headers have already been sent, or are not to be set here. */
   | "ERR_SESSION_HEADERS_SENT";
 
 // What a client may know of it: the status, and a reason phrase without a path or an id.

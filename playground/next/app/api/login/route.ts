@@ -1,4 +1,4 @@
-import { sessionRoute, logIn } from "../../../lib/session";
+import { logIn, sessionRoute } from "../../../lib/session";
 
 export const POST = sessionRoute(async (request) => {
   const { user } = (await request.json().catch(() => ({}))) as { user?: unknown };
