@@ -17,8 +17,8 @@ export default defineConfig({
     "./.build/file/thread.js",
   ],
   platform: "node",
-  external: /^node:|^\.\/index\.js$|^iron-webcrypto$/,
-  makeAbsoluteExternalsRelative: false, // index.js is in the bundle, and is outside of the others
+  external: /^node:|^\.\/(?:driver|index)\.js$|^iron-webcrypto$/,
+  makeAbsoluteExternalsRelative: false, // they are in the bundle, and are outside of the others
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { useStorage } from "nitropack/runtime";
+import { useStorage } from "#framework";
 
 /** What the mount knows about one file. */
 export interface MountedItem {

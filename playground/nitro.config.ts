@@ -1,25 +1,16 @@
+import { fileURLToPath } from "node:url";
 import { defineNitroConfig } from "nitropack/config";
+import { headers } from "./headers.ts";
 
 export default defineNitroConfig({
   compatibilityDate: "2025-11-01",
-  // The first door. The second is useFileSession, in session.ts: both open the same directory.
-  // The path is relative to the working directory of the server, not to this file.
-  storage: {
-    sessions: { driver: "filesession/driver", fileDir: "./.data/sessions" },
-  },
+  // Two doors to one directory: `useFileSession`, in session.ts, and `useStorage("sessions")`, in
+  // mount.ts. It is .data/sessions in the working directory of the server.
+  modules: ["filesession/nitro"],
   // What Node 20 runs, bigints among it.
   esbuild: { options: { target: "es2022" } },
-  // Every import in this app is written out.
+  // Every import in this app is written out. What differs with Nitro 3 is in this one.
   imports: false,
-  routeRules: {
-    // Nothing on the page comes from anywhere else, and the browser is told so.
-    "/**": {
-      headers: {
-        "content-security-policy":
-          "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-      },
-    },
-  },
+  alias: { "#framework": fileURLToPath(new URL("framework.ts", import.meta.url)) },
+  routeRules: { "/**": { headers } },
 });

@@ -1,6 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { createError } from "h3";
-import { useStorage } from "nitropack/runtime";
+import { httpError, useStorage } from "#framework";
 
 /** How many requests the page sends at once to each counter. */
 export const raceSize = 50;
@@ -19,7 +18,7 @@ export const naiveCounter = {
 };
 
 export function noRace(): Error {
-  return createError({ statusCode: 409, message: "No race has started: POST /race/start first." });
+  return httpError(409, "No race has started: POST /race/start first.");
 }
 
 /** What a request does besides counting: 5 ms, as a query to a database would take. */

@@ -1,5 +1,4 @@
-import { getCookie, type H3Event, setCookie } from "h3";
-import { useNitroApp } from "nitropack/runtime";
+import { fetchSelf, getCookie, type H3Event, setCookie } from "#framework";
 import { cookieName } from "./session.ts";
 
 // A real app forgets a cookie that it replaces. This one hands it back under another name, so that
@@ -31,7 +30,7 @@ export async function tryRetiredCookie(event: H3Event): Promise<Attempt | undefi
   const cookie = `${cookieName}=${encodeURIComponent(token)}`;
   // Not event.$fetch: that is for requests in this visitor's name, and sends all their headers
   // along.
-  const response = await useNitroApp().localFetch("/api/session", { headers: { cookie } });
+  const response = await fetchSelf("/api/session", { cookie });
   const answer = await response.text();
   const { id } = JSON.parse(answer) as { id: string | null };
   return { opens: id !== null, answer };

@@ -1,11 +1,5 @@
-import {
-  type FileSession,
-  type FileSessionConfig,
-  type FileSessions,
-  fileSessions,
-  useFileSession,
-} from "filesession";
-import { getCookie, type H3Event } from "h3";
+import { type FileSession, type FileSessions, fileSessions, useFileSession } from "filesession";
+import { getCookie, type H3Event, useRuntimeConfig } from "#framework";
 import type { Cart } from "./cart.ts";
 
 /** What this app keeps about a visitor. Dates, maps and bigints come back as they went in. */
@@ -33,24 +27,22 @@ export interface Flash {
 
 export const cookieName = "session";
 
-/** Where both doors keep their files. The mount in nitro.config.ts names the same place. */
-export const fileDir = "./.data/sessions";
+/** Where both doors keep their files: what the environment says, or the default. */
+export const fileDir: string = useRuntimeConfig()["fileSession"].fileDir || ".data/sessions";
 
 /** Seconds that the cookie from before a log-in still reads: long enough for requests under way. */
 export const graceSeconds = 5;
 
 export const rememberDays = 30;
 
-const config: FileSessionConfig<Visitor> = { name: cookieName, fileDir };
-
 /** The visitor's session. */
 export function useVisitor(event: H3Event): Promise<FileSession<Visitor>> {
-  return useFileSession<Visitor>(event, config);
+  return useFileSession<Visitor>(event);
 }
 
 /** The sessions of all visitors. */
 export function allVisitors(): FileSessions<Visitor> {
-  return fileSessions<Visitor>(config);
+  return fileSessions<Visitor>();
 }
 
 /** Whether the request came with the cookie of a session that is not there any more. */

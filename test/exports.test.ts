@@ -11,7 +11,7 @@ const importLine = /^(?:import|export)\b[^;]*? from "([^"]+)"/gm;
 describe("the built package", () => {
   it("gives these names, and no others", async () => {
     const names: Record<string, string[]> = {};
-    for (const subpath of ["", "/driver", "/express", "/testing"])
+    for (const subpath of ["", "/driver", "/express", "/nitro", "/testing"])
       names[`filesession${subpath}`] = Object.keys(await published(subpath)).toSorted();
     expect(names).toEqual({
       filesession: [
@@ -28,6 +28,7 @@ describe("the built package", () => {
       ],
       "filesession/driver": ["default"],
       "filesession/express": ["fileStore"],
+      "filesession/nitro": ["default", "keepStatus", "startFileSessions"],
       "filesession/testing": [
         "MemoryHandler",
         "MemoryPlace",
@@ -71,6 +72,7 @@ describe("the built package", () => {
       "node:fs/promises",
       "node:path",
     ]);
+    expect(loads("nitro")).toEqual(["./driver.js", "./index.js", "node:path"]);
     expect(loads("testing")).toEqual([
       "./files.js",
       "./index.js",

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { defineNitroPlugin } from "nitropack/runtime";
+import { defineNitroPlugin } from "#framework";
 import { fileDir } from "../session.ts";
 
 /** Says where to look. Nitro names the address it listens on, which is rarely one to click. */

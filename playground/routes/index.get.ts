@@ -1,5 +1,5 @@
 import type { FileSession } from "filesession";
-import { defineEventHandler, getQuery, setResponseHeader } from "h3";
+import { defineEventHandler, getQuery, pageOf } from "#framework";
 import { page } from "../page/page.ts";
 import { readView } from "../page/view.ts";
 import { hasRetiredCookie, tryRetiredCookie } from "../retired.ts";
@@ -32,8 +32,7 @@ export default defineEventHandler(async (event) => {
   };
   const view = await readView(session, { notice, retired });
 
-  setResponseHeader(event, "content-type", "text/html; charset=utf-8");
-  return page(view).markup;
+  return pageOf(event, page(view).markup);
 });
 
 async function countVisit(session: FileSession<Visitor>): Promise<void> {

@@ -1,4 +1,4 @@
-import { createError, defineEventHandler, getRequestHeader, readBody, sendRedirect } from "h3";
+import { defineEventHandler, getRequestHeader, httpError, readBody, seeOther } from "#framework";
 import { deviceName } from "../devices.ts";
 import { keepRetiredCookie } from "../retired.ts";
 import { graceSeconds, rememberDays, useVisitor } from "../session.ts";
@@ -7,7 +7,7 @@ export default defineEventHandler(async (event) => {
   const body = await readBody<{ name?: unknown; remember?: unknown } | undefined>(event);
   const name = typeof body?.name === "string" ? body.name.trim() : "";
   if (name === "" || name.length > 40) {
-    throw createError({ statusCode: 400, message: "A name has 1 to 40 characters." });
+    throw httpError(400, "A name has 1 to 40 characters.");
   }
   const isRemembered = body?.remember !== undefined;
   const device = deviceName(getRequestHeader(event, "user-agent"));
@@ -23,5 +23,5 @@ export default defineEventHandler(async (event) => {
   await session.tag(name);
   if (isRemembered) await session.remember(rememberDays * 86_400);
   await session.flash("notice", `Welcome, ${name}`);
-  return sendRedirect(event, "/?after=login", 303);
+  return seeOther(event, "/?after=login");
 });

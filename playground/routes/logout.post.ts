@@ -1,4 +1,4 @@
-import { defineEventHandler, sendRedirect } from "h3";
+import { defineEventHandler, seeOther } from "#framework";
 import { naiveCounter } from "../race.ts";
 import { keepRetiredCookie } from "../retired.ts";
 import { useVisitor } from "../session.ts";
@@ -8,5 +8,5 @@ export default defineEventHandler(async (event) => {
   const session = await useVisitor(event);
   if (session.data.race) await naiveCounter.remove(session.data.race.naive);
   await session.clear();
-  return sendRedirect(event, "/?after=logout", 303);
+  return seeOther(event, "/?after=logout");
 });

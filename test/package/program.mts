@@ -1,5 +1,6 @@
 import { FileHandler, type FileSession, type Handler, useFileSession } from "filesession";
 import driver from "filesession/driver";
+import filesession from "filesession/nitro";
 import {
   MemoryHandler,
   type MovedClock,
@@ -24,3 +25,5 @@ export const suite: typeof testHandler = testHandler;
 export const memory: Handler = new MemoryHandler();
 export const clock: MovedClock = moveClock();
 export const cookie: Promise<ReadyCookie> = sessionCookie("http://localhost", { n: 1 });
+// There is no Nitro here.
+export const { setup } = filesession({ maxAge: 3600 });

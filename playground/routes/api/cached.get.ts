@@ -1,4 +1,4 @@
-import { defineCachedEventHandler } from "nitropack/runtime";
+import { defineCachedEventHandler } from "#framework";
 import { useVisitor } from "../../session.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { defineEventHandler } from "h3";
+import { defineEventHandler } from "#framework";
 import { readDevices } from "../../devices.ts";
 import { useVisitor } from "../../session.ts";
 

@@ -1,4 +1,4 @@
-import { defineEventHandler } from "h3";
+import { defineEventHandler } from "#framework";
 import { useVisitor } from "../../session.ts";
 import { typedRows } from "../../typed-rows.ts";
 

@@ -1,4 +1,4 @@
-import { defineEventHandler } from "h3";
+import { defineEventHandler } from "#framework";
 import { useVisitor } from "../../session.ts";
 import { readMount } from "../../mount.ts";
 

@@ -1,4 +1,4 @@
-import { defineEventHandler, sendRedirect } from "h3";
+import { defineEventHandler, seeOther } from "#framework";
 import { useVisitor } from "../../session.ts";
 
 /** Logs this user out everywhere but here. */
@@ -6,7 +6,7 @@ export default defineEventHandler(async (event) => {
   const session = await useVisitor(event);
   const count = await session.destroyOthers();
   if (session.data.user) await session.flash("notice", loggedOut(count));
-  return sendRedirect(event, "/?after=devices", 303);
+  return seeOther(event, "/?after=devices");
 });
 
 function loggedOut(count: number): string {

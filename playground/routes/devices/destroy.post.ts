@@ -1,4 +1,4 @@
-import { createError, defineEventHandler, readBody, sendRedirect } from "h3";
+import { defineEventHandler, httpError, readBody, seeOther } from "#framework";
 import { readDevices } from "../../devices.ts";
 import { allVisitors, useVisitor } from "../../session.ts";
 
@@ -10,12 +10,12 @@ export default defineEventHandler(async (event) => {
   // An id can be anybody's: only those of this user are theirs to end.
   const device = devices.find(({ id, isThis }) => id === body?.id && !isThis);
   if (!device) {
-    throw createError({ statusCode: 404, message: "None of your other devices has this session." });
+    throw httpError(404, "None of your other devices has this session.");
   }
 
   // Said before it is done: a request with the cookie from before a log-in may only look, and is
   // refused here.
   await session.flash("notice", `${device.name} is logged out.`);
   await allVisitors().destroy(device.id);
-  return sendRedirect(event, "/?after=devices", 303);
+  return seeOther(event, "/?after=devices");
 });

@@ -1,4 +1,4 @@
-import { defineEventHandler } from "h3";
+import { defineEventHandler } from "#framework";
 import { noRace, work } from "../../race.ts";
 import { useVisitor } from "../../session.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { defineEventHandler } from "h3";
+import { defineEventHandler } from "#framework";
 import { naiveCounter } from "../../race.ts";
 import { useVisitor } from "../../session.ts";
 
