@@ -6,7 +6,6 @@ import { createServer } from "node:http";
 const { HOST = "localhost", PORT = "3000" } = process.env;
 
 process.env.PROTOCOL_HEADER ??= "x-forwarded-proto";
-// @ts-ignore - it is there once this is built
 const { handler } = await import("./build/handler.js");
 
 createServer((request, response) => {
