@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /**
@@ -7,5 +7,5 @@ import { fileURLToPath } from "node:url";
  */
 export default function build(): void {
   const cwd = fileURLToPath(new URL("..", import.meta.url));
-  execFileSync("npm", ["run", "build", "--silent"], { cwd, stdio: "inherit" });
+  execSync("npm run build --silent", { cwd, stdio: "inherit" }); // by a shell: on Windows npm is a script
 }

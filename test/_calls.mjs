@@ -66,6 +66,7 @@ export function intercept(dir, between) {
       if (name === "closeSync") descriptors.delete(args[0]);
       return name === "opendirSync" ? watched(result, path) : result;
     };
+  fs.realpathSync.native = real.realpathSync.native;
   const watched = (directory, path) => ({
     readSync: () => make("readdirSync", () => directory.readSync(), [], path),
     closeSync: () => make("closeSync", () => directory.closeSync(), [], path),

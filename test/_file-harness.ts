@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, realpathSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +9,13 @@ import type { HandlerHarness } from "../src/testing.ts";
 /** A directory of its own for a test of `testHandler`, and the clock of this thread. */
 export function fileHarness(
   options: FileHandlerOptions,
-): HandlerHarness & Required<Pick<HandlerHarness, "advance">> {
-  const base = mkdtempSync(join(tmpdir(), "filesession-"));
+  Handler: typeof FileHandler = FileHandler,
+): HandlerHarness & Required<Pick<HandlerHarness, "advance">> & { fileDir: string } {
+  const base = mkdtempSync(join(realpathSync(tmpdir()), "filesession-"));
   const fileDir = join(base, "sessions");
   return {
-    open: () => new FileHandler({ fileDir, ...options }),
+    fileDir,
+    open: () => new Handler({ fileDir, ...options }),
     advance(seconds) {
       if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["Date"] });
       vi.setSystemTime(Date.now() + seconds * 1000);

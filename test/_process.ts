@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 
 const running: ChildProcess[] = [];
@@ -21,7 +22,10 @@ export interface Worker {
 
 /** Runs `test/processes/<name>` with the built package. */
 export function startWorker(name: string, ...args: string[]): Worker {
-  return start(process.execPath, [new URL(`processes/${name}`, import.meta.url).pathname, ...args]);
+  return start(process.execPath, [
+    fileURLToPath(new URL(`processes/${name}`, import.meta.url)),
+    ...args,
+  ]);
 }
 
 export function start(command: string, args: string[]): Worker {

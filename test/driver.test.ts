@@ -8,6 +8,7 @@ import * as v2 from "unstorage-v2";
 import { afterEach, describe, it, vi } from "vitest";
 import driver, { type SessionDriver } from "../src/driver.ts";
 import type { FileHandlerOptions } from "../src/file/options.ts";
+import { noPlace } from "./_dir.ts";
 
 // A type test: the driver is a driver to both majors, and so is the factory.
 const factory: (options: FileHandlerOptions) => v1.Driver & v2.Driver = driver;
@@ -617,7 +618,7 @@ describe("driver()", () => {
   });
 
   it("fails at once when the directory cannot be used", () => {
-    assert.throws(() => driver({ fileDir: "/dev/null/sessions" }), { code: "ERR_SESSION_DIR" });
+    assert.throws(() => driver({ fileDir: noPlace }), { code: "ERR_SESSION_DIR" });
   });
 
   it("watch() fails at once when the directory has gone", async () => {

@@ -18,6 +18,7 @@ import { FileHandler } from "../src/file/handler.ts";
 import { moveClock } from "../src/testing/clock.ts";
 import { filesIn, tempDir } from "./_dir.ts";
 import { startWorker, type Worker } from "./_process.ts";
+import { has } from "./_needs.ts";
 
 interface Data {
   user?: string;
@@ -706,7 +707,7 @@ describe("legacyDir", () => {
     assert.deepEqual(filesIn(legacyDir), ["notes.txt", "package.json"]);
   });
 
-  it("is never left, whatever the sid", async () => {
+  it.runIf(has("posix"))("is never left, whatever the sid", async () => {
     const base = tempDir();
     const legacyDir = join(base, "sessions");
     mkdirSync(legacyDir);

@@ -25,6 +25,9 @@ import { layOut, type Meta } from "../src/file/record.ts";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
 import { intercept, systemError } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
+import { has } from "./_needs.ts";
+
+const posix = has("posix");
 
 let dir: string;
 const open: FileHandler[] = [];
@@ -51,7 +54,7 @@ function age(path: string, seconds: number): void {
 }
 
 describe("new FileHandler", () => {
-  it("makes a missing directory, and those above it, 0700 whatever the umask", () => {
+  it.runIf(posix)("makes a missing directory, and those above it, 0700 whatever the umask", () => {
     const before = process.umask(0o277);
     try {
       const fileDir = join(dir, "sessions");
@@ -79,7 +82,7 @@ describe("new FileHandler", () => {
     );
   });
 
-  it("refuses at once a directory that it may not write, and says what to do", () => {
+  it.runIf(posix)("refuses at once a directory that it may not write, and says what to do", () => {
     // Root may write whatever the modes say, so a process of its own becomes somebody else.
     const program = `import { FileHandler } from "filesession";
       if (process.getuid() === 0) process.setuid(65534);
@@ -91,26 +94,29 @@ describe("new FileHandler", () => {
     expect(run.stdout.toString()).toContain(dir);
   });
 
-  it("refuses at once a place where no directory can be made", () => {
+  it.runIf(has("linux"))("refuses at once a place where no directory can be made", () => {
     expect(() => new FileHandler({ fileDir: "/proc/filesession" })).toThrow(
       expect.objectContaining({ code: "ERR_SESSION_DIR" }),
     );
   });
 
-  it("resolves a link once: pointing it elsewhere later moves no session", async () => {
-    const [first, second, link] = [join(dir, "1"), join(dir, "2"), join(dir, "link")];
-    mkdirSync(first);
-    mkdirSync(second);
-    symlinkSync(first, link);
-    const handler = fileHandler({ fileDir: link });
-    await handler.store("a", 1);
-    unlinkSync(link);
-    symlinkSync(second, link);
-    await handler.store("a", 2);
-    expect(handler.fileDir).toBe(first);
-    expect(readdirSync(first)).toEqual(["sess_a"]);
-    expect(readdirSync(second)).toEqual([]);
-  });
+  it.runIf(posix)(
+    "resolves a link once: pointing it elsewhere later moves no session",
+    async () => {
+      const [first, second, link] = [join(dir, "1"), join(dir, "2"), join(dir, "link")];
+      mkdirSync(first);
+      mkdirSync(second);
+      symlinkSync(first, link);
+      const handler = fileHandler({ fileDir: link });
+      await handler.store("a", 1);
+      unlinkSync(link);
+      symlinkSync(second, link);
+      await handler.store("a", 2);
+      expect(handler.fileDir).toBe(first);
+      expect(readdirSync(first)).toEqual(["sess_a"]);
+      expect(readdirSync(second)).toEqual([]);
+    },
+  );
 
   it.each([
     ["fileDir", { fileDir: "" }],
@@ -131,18 +137,21 @@ describe("new FileHandler", () => {
 });
 
 describe("store", () => {
-  it("keeps the session in fileDir/filePrefix + id, 0600 whatever the umask, and nothing else", async () => {
-    const before = process.umask(0o777);
-    try {
-      await fileHandler().store("abc", { n: 1 });
-    } finally {
-      process.umask(before);
-    }
-    expect(readdirSync(dir)).toEqual(["sess_abc"]);
-    expect(statSync(join(dir, "sess_abc")).mode & 0o777).toBe(0o600);
-    await fileHandler({ filePrefix: "" }).store("abc", { n: 2 });
-    expect(readdirSync(dir).toSorted()).toEqual(["abc", "sess_abc"]);
-  });
+  it.runIf(posix)(
+    "keeps the session in fileDir/filePrefix + id, 0600 whatever the umask, and nothing else",
+    async () => {
+      const before = process.umask(0o777);
+      try {
+        await fileHandler().store("abc", { n: 1 });
+      } finally {
+        process.umask(before);
+      }
+      expect(readdirSync(dir)).toEqual(["sess_abc"]);
+      expect(statSync(join(dir, "sess_abc")).mode & 0o777).toBe(0o600);
+      await fileHandler({ filePrefix: "" }).store("abc", { n: 2 });
+      expect(readdirSync(dir).toSorted()).toEqual(["abc", "sess_abc"]);
+    },
+  );
 
   it("writes what a person can read", async () => {
     await fileHandler().store("abc", { cart: ["tea"] }, { ip: "192.0.2.1" });
@@ -394,7 +403,7 @@ describe("retrieve", () => {
     vi.restoreAllMocks();
   });
 
-  it("follows no link, waits for no pipe, and says what stands there", async () => {
+  it.runIf(posix)("follows no link, waits for no pipe, and says what stands there", async () => {
     const handler = fileHandler();
     const secret = join(dir, "secret");
     writeFileSync(secret, "secret");

@@ -7,9 +7,10 @@ import { FileHandler } from "../src/index.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { startWorker } from "./_process.ts";
+import { has } from "./_needs.ts";
 
 const token = "0123456789abcdef".repeat(2);
-const linux = describe.skipIf(process.platform !== "linux");
+const linux = describe.runIf(has("linux"));
 
 /** What a lock of the process `pid` says. */
 function storyOfProcess(pid: number): string {

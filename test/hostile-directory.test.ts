@@ -27,6 +27,9 @@ import { FileHandler } from "../src/index.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { NaiveHandler } from "./_naive-handler.mjs";
+import { has } from "./_needs.ts";
+
+const onPosix = describe.runIf(has("posix"));
 
 const somebody = 65534;
 const somebodyElse = 12345;
@@ -60,7 +63,7 @@ afterEach(() => {
 });
 
 describe
-  .runIf(isRoot)
+  .runIf(isRoot && has("posix"))
   .concurrent(
     "planted under any name of ours, before any call that uses it",
     { timeout: 120_000 },
@@ -121,7 +124,7 @@ describe
     },
   );
 
-describe("new FileHandler", () => {
+onPosix("new FileHandler", () => {
   const refusal = (fileDir: string): string => {
     try {
       void new FileHandler({ fileDir });
@@ -226,7 +229,7 @@ describe("new FileHandler", () => {
   });
 });
 
-describe.runIf(isRoot)("another user's file", () => {
+describe.runIf(isRoot && has("posix"))("another user's file", () => {
   it("is no session, whoever is asked, and is left alone; the message says how to mend it", async () => {
     const handler = new FileHandler({ fileDir });
     await handler.store("a", "theirs");
@@ -275,7 +278,7 @@ describe.runIf(isRoot)("another user's file", () => {
   });
 });
 
-describe("a file with another name", () => {
+onPosix("a file with another name", () => {
   it("is changed under ours alone: a backup by hard links stays as it was", async () => {
     const handler = new FileHandler({ fileDir });
     const backup = join(outside, "backup");
@@ -299,7 +302,7 @@ describe("a file with another name", () => {
   });
 });
 
-describe("a directory that is swapped while the server runs", () => {
+onPosix("a directory that is swapped while the server runs", () => {
   const operations: Record<string, (handler: FileHandler) => Promise<unknown>> = {
     store: (handler) => handler.store("a", "inside"),
     update: (handler) => handler.update("a", () => "inside"),
@@ -403,7 +406,7 @@ describe("a directory that is swapped while the server runs", () => {
   });
 });
 
-describe("a network disk", () => {
+onPosix("a network disk", () => {
   /** Says that all disks are of this type. */
   const pretend = (answer: () => { type: bigint }): void => {
     onTestFinished(

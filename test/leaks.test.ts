@@ -11,7 +11,7 @@ import type { FileSessionConfig } from "../src/session/config.ts";
 import { type H3EventLike, requestHeader } from "../src/session/event.ts";
 import type { FileSession } from "../src/session/file-session.ts";
 import { useFileSession } from "../src/session/use.ts";
-import { tempDir } from "./_dir.ts";
+import { noPlace, tempDir } from "./_dir.ts";
 import { describeH3 } from "./_h3.ts";
 import { BareRequest, sha256 } from "./_tokens.ts";
 import { type Outlet, Traces } from "./_traces.ts";
@@ -217,7 +217,7 @@ async function misuse(
     (token) => request(token, (session) => session.regenerate(), { cookie: false }),
     (token) => request(token, update, { name: "no name" }),
     (token) => request(token, update, { maxAge: -1 }),
-    (token) => request(token, update, { handler: undefined, fileDir: "/proc/filesession" }),
+    (token) => request(token, update, { handler: undefined, fileDir: noPlace }),
     (token) =>
       request(token, update, { checkIp: true }, ({ node }) => {
         node.req.socket = { remoteAddress: "192.0.2.9" };

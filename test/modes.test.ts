@@ -16,6 +16,9 @@ import { FileHandler } from "../src/index.ts";
 import { loadAgain } from "./_again.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
+import { has } from "./_needs.ts";
+
+const onPosix = describe.runIf(has("posix"));
 
 const umasks = Array.from({ length: 0o1000 }, (_, mask) => mask);
 
@@ -94,7 +97,7 @@ async function watch(fileDir: string, between: (name: string) => boolean): Promi
   return seen;
 }
 
-describe("under every umask from 000 to 777", () => {
+onPosix("under every umask from 000 to 777", () => {
   it("the directory is 0700, and those above it that were missing too", async () => {
     const dir = tempDir();
     const modes = new Set<number>();
@@ -156,7 +159,7 @@ describe("under every umask from 000 to 777", () => {
   });
 });
 
-describe("a directory that was there", () => {
+onPosix("a directory that was there", () => {
   it.each([0o700, 0o750, 0o755, 0o770, 0o1777, 0o2750])("keeps its mode: %o", async (mode) => {
     const fileDir = join(tempDir(), "sessions");
     mkdirSync(fileDir);

@@ -7,6 +7,9 @@ import { FileHandler } from "../src/index.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { startWorker, type Worker } from "./_process.ts";
+import { has } from "./_needs.ts";
+
+const onPosix = describe.runIf(has("posix"));
 
 let fileDir: string;
 let handler: FileHandler;
@@ -44,7 +47,7 @@ async function sessions(): Promise<Record<string, unknown>> {
   return found;
 }
 
-describe("a reader of the new session", () => {
+onPosix("a reader of the new session", () => {
   it("finds it while the mover tidies up between its two looks", async () => {
     const mover = await stoppedMover("ended", 60);
     const old = handler._sessionFile("old");
@@ -67,7 +70,7 @@ describe("a reader of the new session", () => {
   });
 });
 
-describe("a mover that was paused until its old session was taken over", () => {
+onPosix("a mover that was paused until its old session was taken over", () => {
   // Found by the histories: what it reads on the old inode is not what is in the taker's copy.
   it("and goes on while that is being copied leaves one session", async () => {
     const mover = await stoppedMover("ending");
@@ -82,7 +85,7 @@ describe("a mover that was paused until its old session was taken over", () => {
   });
 });
 
-describe("a mover that was paused until its new session was taken over", () => {
+onPosix("a mover that was paused until its new session was taken over", () => {
   it("is refused, or the session has moved", async () => {
     const mover = await stoppedMover("ending");
     await handler.update("new", () => "of somebody else");
@@ -95,7 +98,7 @@ describe("a mover that was paused until its new session was taken over", () => {
   });
 });
 
-describe("a session whose mover was killed when it had moved", () => {
+onPosix("a session whose mover was killed when it had moved", () => {
   it("is at its new id", async () => {
     const mover = await stoppedMover("ended");
     mover.child.kill("SIGKILL");

@@ -7,11 +7,18 @@ import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { closeFileSessions, configureFileSession, isRecord, useFileSession } from "../src/index.ts";
-import { FileHandler } from "../src/index.ts";
+import {
+  closeFileSessions,
+  configureFileSession,
+  FileHandler,
+  isRecord,
+  SealedHandler,
+  useFileSession,
+} from "../src/index.ts";
 import filesession, { type FileSessionModuleOptions, startFileSessions } from "../src/nitro.ts";
 import type { NitroLike } from "../src/nitro/instance.ts";
 import { optionsOf, runtimeConfigOf } from "../src/nitro/options.ts";
+import { MemoryHandler } from "../src/testing.ts";
 import { tempDir } from "./_dir.ts";
 import { buildApp, newProject, nitros } from "./e2e/build.ts";
 import { type Server, startServer } from "./e2e/server.ts";
@@ -33,7 +40,6 @@ function newNitro(
     options: {
       preset: "node-server",
       entry: "/nitro/presets/node/runtime/node-server",
-      rootDir: "/app",
       scanDirs: ["/app/server"],
       buildDir: "/app/.nitro",
       output: { dir: "/app/.output" },
@@ -138,7 +144,7 @@ describe("the module, in a config", () => {
     ["/app/.nitro/sessions", /\/app\/\.nitro: every build empties that/],
     ["/app/public/sessions", /\/app\/public: everybody can download/],
   ])("warns of a directory that is none for sessions: %s", (fileDir, message) => {
-    const nitro = newNitro({ fileDir }, { devServer: { watch: ["/app/lib/**/*.ts"] } });
+    const nitro = newNitro({ fileDir }, { devServer: { watch: ["/app/lib", "**/*.md"] } });
     filesession(nitro);
     const expected = message ? [expect.stringMatching(message)] : [];
     expect(nitro.warnings).toEqual(expected);
@@ -300,7 +306,7 @@ describe("the options, when the server starts", () => {
 
 describe("startFileSessions", () => {
   afterEach(async () => {
-    configureFileSession({});
+    configureFileSession({ handler: new MemoryHandler() });
     await closeFileSessions();
   });
 
@@ -531,7 +537,6 @@ describe("an app", () => {
   });
 
   async function expectStored(fileDir: string, keys: Map<string, string>): Promise<void> {
-    const { SealedHandler } = await import("../src/index.ts");
     const handler = new SealedHandler(new FileHandler({ fileDir }), secret);
     const lost: string[] = [];
     for (const [key, id] of keys) {

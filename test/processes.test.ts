@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { FileHandler } from "../src/index.ts";
 import { tempDir } from "./_dir.ts";
 import { start, startWorker } from "./_process.ts";
+import { has } from "./_needs.ts";
 
 let dir: string;
 let handler: FileHandler;
@@ -69,7 +70,7 @@ describe("a stale lock", () => {
   });
 });
 
-describe("a lock made by a shell", () => {
+describe.runIf(has("posix"))("a lock made by a shell", () => {
   const path = (): string => join(dir, "sess_a.lock");
   const shell = (script: string): boolean => spawnSync("bash", ["-c", script]).status === 0;
   // What `set -o noclobber` does is O_CREAT|O_EXCL.

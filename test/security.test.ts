@@ -4,12 +4,15 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const text = readFileSync(join(root, "SECURITY.md"), "utf8");
 
-describe("SECURITY.md", () => {
+describe.each([
+  ["SECURITY.md", 25],
+  ["docs/platforms.md", 18],
+])("%s", (name, rows) => {
   it("names in each row of each table a test that there is", () => {
+    const text = readFileSync(join(root, name), "utf8");
     expect(faultsIn(text)).toEqual([]);
-    expect(rowsIn(text).length).toBeGreaterThan(25);
+    expect(rowsIn(text).length).toBeGreaterThan(rows);
   });
 
   it("would be caught with a row that names none, or one that there is not", () => {
@@ -27,7 +30,9 @@ describe("SECURITY.md", () => {
 /** The rows that do not name a test that there is. */
 function faultsIn(markdown: string): string[] {
   return rowsIn(markdown).filter((row) => {
-    const links = [...row.matchAll(/\[([^\]]+(?:\{[^}]*\}[^\]]*)?)\]\((test\/[\w.-]+)\)/g)];
+    const links = [
+      ...row.matchAll(/\[([^\]]+(?:\{[^}]*\}[^\]]*)?)\]\((?:\.\.\/)?(test\/[\w.-]+)\)/g),
+    ];
     return links.length === 0 || !links.every(([, title = "", file = ""]) => isTest(title, file));
   });
 }

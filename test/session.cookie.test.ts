@@ -5,7 +5,7 @@ import type { FileSessionConfig } from "../src/session/config.ts";
 import type { H3EventLike } from "../src/session/event.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { cachedEvent, describeH3 } from "./_h3.ts";
-import { filesIn, tempDir } from "./_dir.ts";
+import { noPlace, filesIn, tempDir } from "./_dir.ts";
 
 /** A handler that stores something, and then does what the test wants. */
 function storing(config: FileSessionConfig, then: (event: H3EventLike) => unknown = () => "") {
@@ -389,7 +389,7 @@ describeH3("a session error", (h3) => {
     const fileDir = tempDir();
     const site = await h3.serve({
       "/option": async (event) => (await useFileSession(event, { fileDir, maxAge: -1 })).data,
-      "/dir": async (event) => (await useFileSession(event, { fileDir: "/dev/null/x" })).data,
+      "/dir": async (event) => (await useFileSession(event, { fileDir: noPlace })).data,
     });
     const option = await site.visitor().get("/option");
     const dir = await site.visitor().get("/dir");

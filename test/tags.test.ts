@@ -7,6 +7,7 @@ import { FileHandler } from "../src/index.ts";
 import { intercept } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { killAt, waitAMinute } from "./_killed.ts";
+import { has } from "./_needs.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -112,7 +113,7 @@ describe("tags of a FileHandler", () => {
     expect(opened).toEqual([]);
   });
 
-  it.each([
+  it.runIf(has("posix")).each([
     ["a directory of somebody else's", (path: string) => mkdirSync(path)],
     ["a link", (path: string) => symlinkSync("/tmp", path)],
     ["a file", (path: string) => writeFileSync(path, "")],

@@ -3,6 +3,8 @@
 // A message says what was tried, the value, and the way out. It never holds a token or session
 // data: an id is the hash of a token and may be shown.
 
+import { isWindows } from "./platform.ts";
+
 /** The stable name of each way things go wrong. */
 export type SessionErrorCode =
   /** No place can be found for this id: empty, not a string, or too long. */
@@ -162,13 +164,19 @@ export function placeFailed(action: string, file: string, cause: unknown): Sessi
   if (cause instanceof SessionError) return cause;
   const why = isQuota(cause) ? "EDQUOT: disk quota exceeded" : messageOf(cause);
   const message = `Cannot ${action} session file ${file}: ${why}${wayOutOf(cause)}`;
-  return new SessionError("ERR_SESSION_DIR", message, { cause });
+  const isBusy = isWindows && errno(cause) === "EBUSY"; // a sharing violation
+  return new SessionError(isBusy ? "ERR_SESSION_LOCK_TIMEOUT" : "ERR_SESSION_DIR", message, {
+    cause,
+  });
 }
 
 function wayOutOf(cause: unknown): string {
   const code = errno(cause) ?? "";
   if (isNoFile.includes(code))
     return ". That is not a regular file. Find out who made it, and remove it";
+  if (isWindows && code === "EBUSY") return `. ${isOpenElsewhere}. Try again`;
+  if (isWindows && isDenied.includes(code))
+    return `. ${isOpenElsewhere}. Or this process may not change it: then grant its user the right to`;
   if (isFull.includes(code)) return ". Too many files and sockets are open: raise `ulimit -n`";
   return "";
 }
@@ -177,6 +185,11 @@ function wayOutOf(cause: unknown): string {
 const isNoFile = ["ELOOP", "EISDIR", "ENXIO", "ESPIPE"];
 
 const isFull = ["EMFILE", "ENFILE"];
+
+const isDenied = ["EPERM", "EACCES"];
+
+const isOpenElsewhere =
+  "Another program has it open, a virus scanner, an indexer or a backup: have it leave the directory out";
 
 /** Whether there is no room: the disk is full, or a quota used up. */
 export function isNoRoom(error: unknown): boolean {

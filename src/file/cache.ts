@@ -7,10 +7,14 @@
 // set. What is written after the second look then has other stamps. (git has the same trouble with
 // its index, and calls it racy.)
 //
+// FAT and exFAT have no ctime, and systems give the mtime in its place, or 0. The mtime is what a
+// writer's clock said, which may say the same twice: there nothing is kept.
+//
 // A disk on another machine is not for this: there a client may tell us old stamps for seconds.
 
 import { lstatSync, type Stats } from "node:fs";
 import { placeFailed } from "../core/error.ts";
+import { isWindows } from "../core/platform.ts";
 import type { Place } from "./record.ts";
 import { Outline, type Snapshot } from "./found.ts";
 
@@ -79,6 +83,7 @@ export class ReadCache {
    * text stands.
    */
   put(file: string, stats: Stats, found: Snapshot, place: Place): void {
+    if (stats.ctimeMs === 0 || stats.ctimeMs === stats.mtimeMs) return;
     const known = this.#entry(file);
     const now = performance.now();
     const since = known && isSame(known.stamps, stats) ? known.since : now;
@@ -115,14 +120,18 @@ export class ReadCache {
   }
 }
 
-/** Whether nothing that is stamped has happened to a file between two looks. */
+/**
+ * Whether nothing that is stamped has happened to a file between two looks. An inode number of
+ * Windows is rounded here: another file has another ctime all the same. For the number of the disk
+ * see `inodeOf`.
+ */
 export function isSame(a: Stamps, b: Stamps): boolean {
   return (
     a.ctimeMs === b.ctimeMs &&
     a.mtimeMs === b.mtimeMs &&
     a.ino === b.ino &&
     a.size === b.size &&
-    a.dev === b.dev &&
+    (isWindows || a.dev === b.dev) &&
     a.nlink === b.nlink
   );
 }

@@ -10,6 +10,7 @@ import { tokenIn } from "./holder.ts";
 import { isTrusted, isTrustedFile } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import { companionFile, type Companion, type Names, parseCompanion } from "./names.ts";
+import { isNoTime } from "./publish.ts";
 import { type Meta, sizeSaysTtl } from "./record.ts";
 import { putBack } from "./session-file.ts";
 import { readSession } from "./snapshot.ts";
@@ -112,7 +113,7 @@ function visit(path: string, id: string, cleaning: Cleaning): MaybePromise<Outco
 
 function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): boolean {
   // What has ended or is on its way has the mtime 0: it is seen to whatever the timeout.
-  if (stats.mtimeMs === 0) return true;
+  if (isNoTime(stats.mtimeMs)) return true;
   const isUnused = cleaning.isDue(Math.round(stats.mtimeMs), {});
   // Decided by one lstat: reading every file takes three times as long.
   if (!sizeSaysTtl(stats.size)) return isUnused;
@@ -123,7 +124,7 @@ function isDue(path: string, id: string, stats: Stats, cleaning: Cleaning): bool
 
 /** Whether an entry of the index may be wrong. One that is new may be about to come true. */
 function isDoubtful({ id, since }: TagEntry, names: Names, { staleMs }: Cleaning): boolean {
-  if (since !== 0) return Math.abs(Date.now() - since) > staleMs;
+  if (!isNoTime(since)) return Math.abs(Date.now() - since) > staleMs;
   return lstatSync(names.file(id), { throwIfNoEntry: false }) === undefined;
 }
 

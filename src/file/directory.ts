@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { badDir, errno, SessionError } from "../core/error.ts";
+import { isWindows } from "../core/platform.ts";
 import { warnOnce } from "../core/warning.ts";
 import { warnOfNetworkDisk } from "./network-disk.ts";
 
@@ -150,7 +151,7 @@ export function makeDirectory(path: string): void {
 function make(path: string): "made" | "there" | "no parent" {
   try {
     mkdirSync(path, 0o700);
-    chmodSync(path, 0o700); // the umask may have taken bits of ours away
+    if (!isWindows) chmodSync(path, 0o700); // the umask may have taken bits of ours away
     return "made";
   } catch (error) {
     if (errno(error) === "EEXIST") return "there";
@@ -215,7 +216,11 @@ function explain(path: string, error: unknown): unknown {
     case "EPERM":
       return badDir(
         path,
-        `this process may not read and write it. Run: chown ${process.getuid?.() ?? "<user>"} ${path} && chmod 700 ${path}`,
+        `this process may not read and write it. Run: ${
+          isWindows
+            ? `icacls "${path}" /grant "%USERNAME%:(OI)(CI)M"`
+            : `chown ${process.getuid?.() ?? "<user>"} ${path} && chmod 700 ${path}`
+        }`,
         error,
       );
     case "EROFS":

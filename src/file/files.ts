@@ -12,6 +12,7 @@ import { ReadCache } from "./cache.ts";
 import { cleanDirectory, type IsDue } from "./clean.ts";
 import { assertSameDirectory, openDirectory } from "./directory.ts";
 import { type Apply, beginGroup, endGroup, groupAt, type Group, type Written } from "./group.ts";
+import { assertPrefix } from "./letter-case.ts";
 import {
   refreshLock,
   releaseLock,
@@ -95,6 +96,7 @@ export class FilesHere implements Files {
     this.fileDir = openDirectory(fileDir);
     this.isRemote = networkDiskAt(this.fileDir) !== undefined;
     this.#cache = cacheBytes > 0 && !this.isRemote ? new ReadCache(cacheBytes) : undefined;
+    assertPrefix(this.fileDir, filePrefix);
     this.names = new Names(this.fileDir, filePrefix);
     this.#tags = new Tags(this.names);
   }

@@ -7,9 +7,14 @@
 // own. A pid is given to another process sooner or later, so the moment it was started at counts
 // too. Whatever cannot be told so is left to the 60 s. To be wrong here costs the holder an
 // ERR_SESSION_LOCK_LOST and nobody a session, like every other takeover.
+//
+// On macOS and Windows, where there is no /proc, the start and the namespace are 0, and in the
+// place of the boot stands the machine, by its name and its network cards: there a process is gone
+// when no process has its pid. One whose pid another has got since is left to the 60 s.
 
 import { readFileSync, readlinkSync } from "node:fs";
 import { errno } from "../core/error.ts";
+import { isMac, isWindows } from "../core/platform.ts";
 
 const storyPattern = /^([0-9a-f]{32})(?: (\d{1,10}) (\d{1,20}) ([0-9a-f-]{36}) (\d{1,20})\n)?/;
 
@@ -35,18 +40,37 @@ export function isGone(story: string): boolean {
   if (pid === undefined || start === undefined) return false;
   self ??= describeSelf();
   if (!self.endsWith(` ${boot} ${namespace}`)) return false;
-  return startOf(pid) !== start;
+  return isMac || isWindows ? !isRunning(Number(pid)) : startOf(pid) !== start;
 }
 
-// Linux only, as all of this is: where there is no /proc, nobody is recognised.
 function describeSelf(): string {
   try {
+    if (isMac || isWindows) return ` ${process.pid} 0 ${machine()} 0`;
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
     const [namespace] = /\d+/.exec(readlinkSync("/proc/self/ns/pid")) ?? [];
     const start = startOf("self");
     return start && namespace ? ` ${process.pid} ${start} ${boot} ${namespace}` : "";
   } catch {
     return "";
+  }
+}
+
+/** Which machine this is, in the form of a boot's id. Cards come and go, and then it is another one. */
+function machine(): string {
+  const { hostname, networkInterfaces } = process.getBuiltinModule("node:os");
+  const cards = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const macs = new Set(cards.map(({ mac }) => mac));
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const hash = createHash("sha256").update([hostname(), ...[...macs].sort()].join());
+  return hash.digest("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, "$1-$2-$3-$4-$5");
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errno(error) !== "ESRCH"; // EPERM: somebody else's
   }
 }
 

@@ -41,6 +41,10 @@
 // A holder whose process is gone is not waited for: its lock says which process that was
 // (holder.ts). Nothing rests on that either, it only saves time.
 //
+// Windows renames over no file that is open, so there nobody takes over a lock, or a session, from
+// a holder that lives: what is paused is waited for, and what died has nothing open. Every rename
+// over a file is made with our own descriptors of it closed. See platform.ts.
+//
 // What a crash leaves behind: a lock that is taken over at once, or after 60 s when it cannot be
 // told that its holder is gone; perhaps a `.new`, `.take` or `.heir`, which `clean` collects.
 //
@@ -78,9 +82,11 @@
 
 import {
   type BigIntStats,
+  closeSync,
   constants,
   fchmodSync,
   fstatSync,
+  futimesSync,
   lstatSync,
   openSync,
   type Stats,
@@ -88,10 +94,12 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { errno, isNoRoom, placeFailed } from "../core/error.ts";
-import { closeAfter, closeUnheard, writeAll } from "./descriptor.ts";
+import { isWindows } from "../core/platform.ts";
+import { closeUnheard, writeAll } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
 import { storyOf } from "./holder.ts";
 import { lockFile } from "./names.ts";
+import { isInUse, pausedFor } from "./platform.ts";
 
 /** A lock we hold, or held: `isMine` says which. */
 export interface Lock {
@@ -113,13 +121,17 @@ export interface Lock {
   readonly isTaken: boolean;
 }
 
-/** The lock of `file`, if nobody holds it. One that is there counts as held, stale or not. */
-export function tryLock(file: string): Lock | undefined {
+/**
+ * The lock of `file`, if nobody holds it. One that is there counts as held, stale or not; and so
+ * does, on Windows, one that cannot be made because the one before is not quite gone, unless this
+ * is the `last` try.
+ */
+export function tryLock(file: string, isLast = false): Lock | undefined {
   const path = lockFile(file);
   try {
     return lockOn(file, path);
   } catch (error) {
-    if (errno(error) === "EEXIST") return undefined;
+    if (errno(error) === "EEXIST" || (!isLast && isInUse(error))) return undefined;
     if (errno(error) !== "ENOENT") throw placeFailed("lock", file, error);
   }
   // Somebody has removed the directory under a running server. There is no session in it, but there
@@ -161,6 +173,7 @@ export function isMine(lock: Lock): boolean {
   try {
     return inodeAt(lock.path) === lock.inode;
   } catch (error) {
+    if (isInUse(error)) return false; // somebody has removed it, and we still have it open
     throw placeFailed("look at the lock of", lock.file, error);
   }
 }
@@ -170,6 +183,7 @@ export function statLock(file: string): BigIntStats | undefined {
   try {
     return lstatSync(lockFile(file), { bigint: true, throwIfNoEntry: false });
   } catch (error) {
+    if (isInUse(error)) return undefined; // removed, and still open somewhere
     throw placeFailed("look at the lock of", file, error);
   }
 }
@@ -177,10 +191,40 @@ export function statLock(file: string): BigIntStats | undefined {
 /** Gives the lock back. Whether it was still ours, which is the confirmation after a write. */
 export function releaseLock(lock: Lock): boolean {
   try {
-    return closeAfter(lock.fd, () => isMine(lock) && unlinkIfThere(lock.path));
+    let isOurs;
+    try {
+      isOurs = isMine(lock) && unlinkIfThere(lock.path);
+    } catch (error) {
+      if (isInUse(error)) return releaseLater(lock);
+      closeUnheard(lock.fd);
+      throw error;
+    }
+    closeSync(lock.fd);
+    return isOurs;
   } catch (error) {
     throw placeFailed("unlock", lock.file, error);
   }
+}
+
+const laterMs = 100;
+
+/**
+ * The lock is ours, and another program has it open so that it cannot be removed: it is as soon as
+ * that is over. What was written under it is confirmed. Should this process end before, the lock is
+ * one that a crash has left.
+ */
+function releaseLater(lock: Lock): true {
+  const timer = setInterval(() => {
+    try {
+      if (isMine(lock)) unlinkSync(lock.path);
+    } catch (error) {
+      if (isInUse(error)) return;
+    }
+    clearInterval(timer);
+    closeUnheard(lock.fd);
+  }, laterMs);
+  timer.unref();
+  return true;
 }
 
 /** Gives the lock back while an error is on its way to the caller. */
@@ -200,6 +244,10 @@ export function releaseUnheard(lock: Lock): void {
 export function refreshLock(lock: Lock): void {
   lock.isSigned = false;
   sign(lock);
+  if (!isWindows) return;
+  // There a file that is written to and not closed keeps its mtime.
+  const now = Date.now() / 1000;
+  futimesSync(lock.fd, now, now);
 }
 
 /**
@@ -224,7 +272,7 @@ export function createFile(path: string): { fd: number; inode: string } {
   const fd = openSync(path, asNewFile, 0o600);
   try {
     const stats = fstatSync(fd);
-    if ((stats.mode & 0o777) !== 0o600) fchmodSync(fd, 0o600);
+    if ((stats.mode & 0o777) !== 0o600 && !isWindows) fchmodSync(fd, 0o600);
     return { fd, inode: inodeIn(stats) ?? inodeOf(fstatSync(fd, { bigint: true })) };
   } catch (error) {
     closeUnheard(fd);
@@ -235,13 +283,14 @@ export function createFile(path: string): { fd: number; inode: string } {
 
 /** Removes a file that may be gone already. Whether it was there. */
 export function unlinkIfThere(path: string): boolean {
-  try {
-    unlinkSync(path);
-    return true;
-  } catch (error) {
-    if (errno(error) === "ENOENT") return false;
-    throw error;
-  }
+  for (let tries = 0; ; tries++)
+    try {
+      unlinkSync(path);
+      return true;
+    } catch (error) {
+      if (errno(error) === "ENOENT") return false;
+      if (!pausedFor(error, tries)) throw error;
+    }
 }
 
 /** Removes a file while an error is on its way to the caller. */
@@ -254,11 +303,12 @@ export function unlinkUnheard(path: string): void {
 }
 
 /**
- * Which file this is, whatever its name. Only as long as somebody has it open: inode numbers are
- * used again.
+ * Which file this is in its directory, whatever its name. Only as long as somebody has it open:
+ * inode numbers are used again. Windows has half of a disk's number in fstat and all of it in lstat
+ * with libuv 1.49 and 1.50, of Node 22 and 24: there it does not count.
  */
 export function inodeOf({ dev, ino }: Pick<BigIntStats | Stats, "dev" | "ino">): string {
-  return `${dev.toString(36)}-${ino.toString(36)}`;
+  return isWindows ? ino.toString(36) : `${dev.toString(36)}-${ino.toString(36)}`;
 }
 
 /** Which file is at this name; `undefined` when there is none. */

@@ -14,6 +14,7 @@
 
 import type { Pickled } from "../core/pickle.ts";
 import { newToken } from "./lock.ts";
+import { isNoTime } from "./publish.ts";
 import type { Found } from "./found.ts";
 import type { Meta } from "./record.ts";
 import type { LockedFile } from "./session-file.ts";
@@ -84,7 +85,7 @@ export function finishMove(oldId: string, from: LockedFile, id: string, to: Lock
   // What has moved elsewhere ends there.
   if (typeof from.found !== "object" || from.found.current.meta.to !== id) return;
   if (!isTrace(from.found)) from.unlink();
-  else if (from.found.touched < wholeSecond) from.leaveTrace();
+  else if (from.found.touched < wholeSecond || isNoTime(from.found.touched)) from.leaveTrace();
 }
 
 /** The mtime 0, as a file system that keeps whole seconds may give it. */

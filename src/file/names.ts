@@ -4,10 +4,12 @@
 // is written `%xx`, in lower case: no two ids share a name, also where a file system ignores case
 // or normalises Unicode, and no name holds a dot or a separator. So `<name>.lock`, and everything
 // else that stands beside a session's file, is never another id's file. A lone surrogate has no
-// UTF-8 and is written `%uxxxx`.
+// UTF-8 and is written `%uxxxx`. On Windows an id that would be the name of a device, `con` with an
+// empty prefix, has its first letter written so: `%63on`.
 
 import { join } from "node:path";
 import { badId } from "../core/error.ts";
+import { isDeviceName } from "./platform.ts";
 
 // ext4, APFS and NTFS all end at 255; `.<token>.<kind>` beside the file wants 40 of them.
 const maxNameBytes = 255 - 40;
@@ -33,7 +35,7 @@ export class Names {
     if (id === "") throw badId(id, "an id has at least one character");
     if (id.length > maxNameBytes)
       throw badId(id, `it has ${id.length} characters, and ${maxNameBytes} are the most`);
-    const name = this.filePrefix + (plainId.test(id) ? id : encode(id));
+    const name = this.#nameOf(id);
     if (name.length > maxNameBytes)
       throw badId(
         id,
@@ -46,7 +48,16 @@ export class Names {
   idOf(fileName: string): string | undefined {
     if (!fileName.startsWith(this.filePrefix) || fileName.length > maxNameBytes) return undefined;
     const name = fileName.slice(this.filePrefix.length);
-    return encodedName.test(name) ? decode(name) : undefined;
+    if (!encodedName.test(name)) return undefined;
+    const id = decode(name);
+    // Not every name that looks encoded is one that we make: `%61` is not, the file is somebody
+    // else's.
+    return this.#nameOf(id) === fileName ? id : undefined;
+  }
+
+  #nameOf(id: string): string {
+    const name = this.filePrefix + (plainId.test(id) ? id : encode(id));
+    return isDeviceName(name) ? this.filePrefix + hex(id.charAt(0)) + id.slice(1) : name;
   }
 }
 
@@ -90,17 +101,18 @@ function encode(id: string): string {
   return id.replace(/[^a-z0-9_-]/gu, (character) => {
     if (/[\ud800-\udfff]/.test(character) && character.length === 1)
       return `%u${character.charCodeAt(0).toString(16)}`;
-    return Buffer.from(character, "utf8").toString("hex").replace(/../g, "%$&");
+    return hex(character);
   });
 }
 
-function decode(name: string): string | undefined {
-  const id = name.replace(/%u([0-9a-f]{4})|((?:%[0-9a-f]{2})+)/g, (_, unit?: string, bytes = "") =>
+function hex(character: string): string {
+  return Buffer.from(character, "utf8").toString("hex").replace(/../g, "%$&");
+}
+
+function decode(name: string): string {
+  return name.replace(/%u([0-9a-f]{4})|((?:%[0-9a-f]{2})+)/g, (_, unit?: string, bytes = "") =>
     unit
       ? String.fromCharCode(Number.parseInt(unit, 16))
       : Buffer.from(bytes.replaceAll("%", ""), "hex").toString("utf8"),
   );
-  // Not every name that looks encoded is one that `encode` makes: `%61` is not, the file is
-  // somebody else's.
-  return encode(id) === name ? id : undefined;
 }

@@ -2,11 +2,13 @@
 // mtime, they promise in part or not at all, and nobody notices until something is lost. So we say
 // it once.
 
-import { statfsSync } from "node:fs";
+import { realpathSync, statfsSync } from "node:fs";
+import { isWindows } from "../core/platform.ts";
 import { warnOnce } from "../core/warning.ts";
 
 // `f_type` as statfs(2) lists it, and linux/magic.h and coreutils' stat.c, which knows more of
-// them. Other systems number theirs from 0 and have none of these.
+// them. Other systems number theirs from 0 and have none of these: on macOS no disk is known to be
+// elsewhere.
 const networkDisks = new Map<bigint, string>([
   [0x6969n, "NFS"],
   [0x517bn, "SMB"],
@@ -42,6 +44,9 @@ export function warnOfNetworkDisk(fileDir: string): boolean {
 /** What kind of network disk a directory is on; `undefined` for a local one. */
 export function networkDiskAt(fileDir: string): string | undefined {
   try {
+    // Windows says where a drive with a letter is: `\\server\share`.
+    if (isWindows)
+      return realpathSync.native(fileDir).startsWith("\\\\") ? "a share (SMB)" : undefined;
     // On 32 bits the number comes with its sign.
     const { type } = statfsSync(fileDir, { bigint: true });
     return networkDisks.get(BigInt.asUintN(32, type));

@@ -3,6 +3,7 @@
 import { badOption } from "../core/error.ts";
 import { seconds } from "../core/seconds.ts";
 import type { WriteOptions } from "../core/handler.ts";
+import { isDeviceName } from "./platform.ts";
 
 /**
  * What an acknowledged write survives.
@@ -19,8 +20,8 @@ export interface FileHandlerOptions {
    */
   fileDir?: string;
   /**
-   * What the name of each session's file begins with: letters, digits, `_` and `-`. Default
-   * `sess_`.
+   * What the name of each session's file begins with: letters, digits, `_` and `-`, no capitals
+   * where file names ignore case. Default `sess_`.
    */
   filePrefix?: string;
   /**
@@ -85,6 +86,8 @@ export function readOptions(options: FileHandlerOptions): Settings {
     throw badOption("fileDir", fileDir, "the name of a directory");
   if (typeof filePrefix !== "string" || !/^[A-Za-z0-9_-]{0,64}$/.test(filePrefix))
     throw badOption("filePrefix", filePrefix, "up to 64 letters, digits, `_` or `-`");
+  if (isDeviceName(filePrefix))
+    throw badOption("filePrefix", filePrefix, "other than the name of a device of Windows");
   if (!["process", "file", "full"].includes(durability))
     throw badOption("durability", durability, "'process', 'file' or 'full'");
   if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > maxMaxBytes)

@@ -1,10 +1,11 @@
 // One session's file, changed by whoever holds its lock.
 
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, lstatSync } from "node:fs";
 import { emit } from "../core/diagnostics.ts";
-import { errno, lockLost, placeFailed } from "../core/error.ts";
+import { lockLost, placeFailed } from "../core/error.ts";
 import type { Pickled } from "../core/pickle.ts";
 import { warn } from "../core/warning.ts";
+import { isWindows } from "../core/platform.ts";
 import { closeAfter, writeAll } from "./descriptor.ts";
 import {
   inodeOf,
@@ -19,6 +20,8 @@ import {
 import { type Companion, companionFile, lockFile } from "./names.ts";
 import { type Durability, handlerName } from "./options.ts";
 import {
+  isNoTime,
+  linkIfAbsent,
   moveToNewInode,
   publish,
   renameIfThere,
@@ -253,8 +256,8 @@ export class LockedFile {
   }
 
   #goOnInCopy(mark: "marked" | "without a mark"): void {
+    this.#closeFile(); // Windows renames over no file that is open
     moveToNewInode(this.#lock, mark);
-    this.#closeFile();
     this.#fd = openSession(this.file, constants.O_RDWR);
     if (this.#fd === undefined) throw lockLost(lockFile(this.file));
   }
@@ -285,7 +288,9 @@ export class LockedFile {
     const current: Version = { seq: kept ? 2 : 1, meta, encoding, text };
     const bytes = layOut(kept ? [{ ...kept.current, seq: 1 }, current] : [current], mark);
     const place = this.#fd === undefined ? "new" : "over";
-    const fd = publish(this.#lock, bytes, touched, this.#durability, place);
+    const fd = isWindows
+      ? this.#publishOverClosed(bytes, touched, place)
+      : publish(this.#lock, bytes, touched, this.#durability, place);
     const replaced = this.#fd;
     this.#fd = fd;
     this.#isMarked = this.#isWary;
@@ -293,6 +298,27 @@ export class LockedFile {
     const layout = { capacity, hasTtl: sizeSaysTtl(bytes.length), mark, isLinked: false };
     this.#found = new Snapshot(current, touched, layout, kept ? 0 : 1, kept);
     if (replaced !== undefined) closeSync(replaced);
+  }
+
+  // Windows renames over no file that is open. Should somebody else have it open as well, we are
+  // back where we were: the file is open, and if it is still ours our mark is taken out.
+  #publishOverClosed(bytes: Buffer, touched: number, place: "new" | "over"): number {
+    const leave = (): void => {
+      if (this.#fd === undefined) return;
+      const fd = this.#fd;
+      this.#fd = undefined;
+      closeSync(fd);
+    };
+    const isThere = this.#fd !== undefined;
+    try {
+      return publish(this.#lock, bytes, touched, this.#durability, place, leave);
+    } catch (error) {
+      if (isThere && this.#fd === undefined) {
+        this.#fd = openSession(this.file, constants.O_RDWR);
+        this.#isMarked = isMine(this.#lock); // else the mark is not for us to take out
+      }
+      throw error;
+    }
   }
 
   /** Sees to the index before a session has another tag. */
@@ -340,7 +366,7 @@ export class LockedFile {
     if (this.#fd === undefined || typeof this.#found !== "object") return;
     const { touched, current } = this.#found;
     const { gone, until } = current.meta;
-    if (gone !== undefined && until === undefined && touched !== 0) setTouched(this.#fd, 0);
+    if (gone !== undefined && until === undefined && !isNoTime(touched)) setTouched(this.#fd, 0);
   }
 
   // A name cannot be unlinked on the condition that it still stands for a certain file. So the file
@@ -383,10 +409,9 @@ function keptBy({ pending }: Meta, found: Snapshot): Snapshot | undefined {
 
 /** Gives a file that was moved away its name again, unless the name has been taken. */
 export function putBack(path: string, file: string): void {
-  try {
-    linkSync(path, file);
-  } catch (error) {
-    if (errno(error) !== "EEXIST") throw error;
-  }
+  // Between the two somebody may make a session there: more of those microseconds that lock.ts
+  // speaks of.
+  if (linkIfAbsent(path, file) === "linkless" && !lstatSync(file, { throwIfNoEntry: false }))
+    renameIfThere(path, file);
   unlinkIfThere(path);
 }

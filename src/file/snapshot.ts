@@ -1,12 +1,15 @@
 // Reading a session's file. It can be read at any time, by anybody, without a lock.
 
-import { constants, fstatSync, openSync, type Stats } from "node:fs";
+import { constants, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { errno, notAFile, notOurs, placeFailed } from "../core/error.ts";
+import { isWindows } from "../core/platform.ts";
 import { isSame, type ReadCache } from "./cache.ts";
 import { closeAfter, readAll } from "./descriptor.ts";
 import { confirmDirectory, isTrustedFile } from "./directory.ts";
 import { Snapshot } from "./found.ts";
+import { inodeOf } from "./lock.ts";
+import { pausedFor } from "./platform.ts";
 import { setTouched } from "./publish.ts";
 import { type Contents, maxRecordBytes, type Meta, parseRecord } from "./record.ts";
 import { Scratch } from "./scratch.ts";
@@ -45,11 +48,20 @@ function readCurrent(
   const found = examined(snapshotAs(contents, stats, id));
   // A reader that was stopped here for as long as a writer with the lock, until that was taken over:
   // what the writer has written since is on an inode that has been left, and never was the session.
-  if (fstatSync(fd).nlink === 0) return "again";
+  if (fstatSync(fd).nlink === 0 && !isAt(file, fd)) return "again";
   if (found !== "damaged" && contents !== "damaged" && !found.current.meta.pending)
     cache?.put(file, stats, found, contents.place);
   return found;
 }
+
+/** Whether this is the file at that name, on a file system that counts no names and always says 0. */
+function isAt(file: string, fd: number): boolean {
+  const stats = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  return stats !== undefined && inodeOf(stats) === inodeOf(fstatSync(fd, { bigint: true }));
+}
+
+// Windows lets nobody set the times of a file that they have opened to read.
+const toTouch = isWindows ? constants.O_RDWR : constants.O_RDONLY;
 
 /**
  * Sets `touched` without a lock, on the file that was read and no other. Whether `isLive` said yes
@@ -61,7 +73,7 @@ export function touchSession(
   now: number,
   isLive: (found: Snapshot) => boolean,
 ): boolean | "damaged" | "linked" {
-  const fd = openSession(file, constants.O_RDONLY);
+  const fd = openSession(file, toTouch);
   if (fd === undefined) return false;
   try {
     return closeAfter(fd, () => {
@@ -82,18 +94,19 @@ const asPlainFile = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** A descriptor of a session's file; `undefined` when there is none. */
 export function openSession(file: string, access: number): number | undefined {
-  try {
-    return openSync(file, access | asPlainFile);
-  } catch (error) {
-    if (errno(error) === "ENOENT") {
-      // A vanished disk logs nobody out.
-      confirmDirectory(dirname(file), error);
-      return undefined;
+  for (let tries = 0; ; tries++)
+    try {
+      return openSync(file, access | asPlainFile);
+    } catch (error) {
+      if (errno(error) === "ENOENT") {
+        // A vanished disk logs nobody out.
+        confirmDirectory(dirname(file), error);
+        return undefined;
+      }
+      if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
+        throw notAFile(file, error);
+      if (!pausedFor(error, tries)) throw placeFailed("open", file, error);
     }
-    if (errno(error) === "ELOOP" || errno(error) === "EISDIR" || errno(error) === "ENXIO")
-      throw notAFile(file, error);
-    throw placeFailed("open", file, error);
-  }
 }
 
 /** What is in a file that has been opened. Whether its data can be unpickled is not looked at. */

@@ -22,6 +22,7 @@ import { closeAfter } from "./descriptor.ts";
 import { confirmDirectory, isTrusted, makeDirectory } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import type { Names } from "./names.ts";
+import { pausedFor } from "./platform.ts";
 import { openIfThere, setTouched, syncDirectory } from "./publish.ts";
 import { entriesIn } from "./walk.ts";
 
@@ -151,18 +152,23 @@ const asEntry =
 
 /** Makes the entry, unless it is there, a new one. Whether there is a directory for it. */
 function make(path: string): boolean {
-  let fd;
-  try {
-    fd = openSync(path, asEntry, 0o600);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return false;
-    throw error;
-  }
+  const fd = openEntry(path);
+  if (fd === undefined) return false;
   closeAfter(fd, () => {
     fchmodSync(fd, 0o600); // the umask may have taken bits of ours away
     setTouched(fd, Date.now());
   });
   return true;
+}
+
+function openEntry(path: string): number | undefined {
+  for (let tries = 0; ; tries++)
+    try {
+      return openSync(path, asEntry, 0o600);
+    } catch (error) {
+      if (errno(error) === "ENOENT") return undefined;
+      if (!pausedFor(error, tries)) throw error;
+    }
 }
 
 /** Nothing happens when the entry is not there. */

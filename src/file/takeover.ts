@@ -1,7 +1,8 @@
 // Taking over a stale lock: one of all who want to, see lock.ts.
 
 import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
-import { isSessionError, placeFailed } from "../core/error.ts";
+import { errno, isSessionError, placeFailed } from "../core/error.ts";
+import { isWindows } from "../core/platform.ts";
 import { closeAfter, closeUnheard, readAll, writeAll } from "./descriptor.ts";
 import { storyBytes, storyOf, tokenIn } from "./holder.ts";
 import {
@@ -66,30 +67,43 @@ type IsOver = (mtimeMs: bigint, story: string) => boolean;
 
 /** Puts our lock, which is ready at `take`, in the place of `held`. Whether it came to that. */
 function inherit(lock: Lock, take: string, held: BigIntStats, isOver: IsOver): boolean {
-  const { file } = lock;
-  const holder = openIfThere(lockFile(file)); // as long as it is open no other lock has its inode
+  const holder = openIfThere(lockFile(lock.file)); // as long as it is open no other lock has its inode
   if (holder === undefined) return false;
-  return closeAfter(holder, () => {
-    const story = storyIn(holder);
-    if (!isOver(held.mtimeMs, story)) return false;
-    const claims = claim(file, take, incarnationOf(held), isOver);
-    if (claims === undefined) return false;
-    // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our
-    // rename will find nothing.
-    const found = statLock(file);
-    if (found === undefined || incarnationOf(found) !== incarnationOf(held)) {
-      claims.forEach(unlinkIfThere);
-      return false;
-    }
-    if (!renameIfThere(take, lockFile(file))) return false; // our claims stay: our own heir builds on them
+  if (!isWindows)
+    return closeAfter(holder, () => succeedTo(lock, take, held, () => storyIn(holder), isOver));
+  // Windows renames over no file that is open: not while we have it open, nor its holder, who can
+  // say nothing new in it after that. And NTFS does not use a number again.
+  const story = closeAfter(holder, () => storyIn(holder));
+  return succeedTo(lock, take, held, () => story, isOver);
+}
+
+function succeedTo(
+  lock: Lock,
+  take: string,
+  held: BigIntStats,
+  story: () => string,
+  isOver: IsOver,
+): boolean {
+  const { file, token } = lock;
+  if (!isOver(held.mtimeMs, story())) return false;
+  const claims = claim(file, take, token, incarnationOf(held), isOver);
+  if (claims === undefined) return false;
+  // From here on nobody but the holder itself can put an end to `held`, unless we stall: then our
+  // rename will find nothing.
+  const found = statLock(file);
+  if (found === undefined || incarnationOf(found) !== incarnationOf(held)) {
     claims.forEach(unlinkIfThere);
-    // Only now: a new session that the holder has not put at its name yet never gets there.
-    revoke(file, tokenIn(story) ?? "");
-    // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
-    // still write. The next one tries again in 60 s.
-    leaveTheInode(lock);
-    return true;
-  });
+    return false;
+  }
+  if (!renameIfThere(take, lockFile(file))) return false; // our claims stay: our own heir builds on them
+  claims.forEach(unlinkIfThere);
+  // Only now: a new session that the holder has not put at its name yet never gets there. A holder
+  // who signs the lock from now on finds out that it is not his.
+  revoke(file, tokenIn(story()) ?? "");
+  // Should this fail, our lock stays where it is: until the inode is a new one, the holder can
+  // still write. The next one tries again in 60 s.
+  leaveTheInode(lock);
+  return true;
 }
 
 /**
@@ -113,6 +127,7 @@ function leaveTheInode(lock: Lock): void {
 function claim(
   file: string,
   take: string,
+  token: string,
   incarnation: string,
   isOver: IsOver,
 ): string[] | undefined {
@@ -120,20 +135,41 @@ function claim(
   let ancestor = incarnation;
   for (let tries = 0; tries < maxTries; tries++) {
     const heir = companionFile(file, ancestor, "heir");
-    const isHeir = linkIfAbsent(take, heir);
+    const isHeir = becomeHeir(take, heir, token);
     if (isHeir === true) return [...claims, heir];
     if (isHeir === undefined) return undefined; // somebody is our own heir
     const rival = lstatSync(heir, { bigint: true, throwIfNoEntry: false });
     if (rival === undefined) continue;
     const story = storyAt(heir);
     if (story === undefined || !isOver(rival.mtimeMs, story)) return undefined;
-    const token = tokenIn(story);
-    if (token === undefined) return undefined; // half made; `clean` collects it
-    unlinkIfThere(companionFile(file, token, "take"));
+    const rivals = tokenIn(story);
+    if (rivals === undefined) return undefined; // half made; `clean` collects it
+    unlinkIfThere(companionFile(file, rivals, "take"));
     claims.push(heir);
-    ancestor = token;
+    ancestor = rivals;
   }
   return undefined;
+}
+
+/**
+ * Whether we are the one at the name `heir`; `undefined` when our own heir has removed our `take`.
+ *
+ * Where there is no link(2) the name is a file of its own with the same in it. It may be half made
+ * for a moment, and then its maker is waited for; and it may come after our `take` was removed, and
+ * then it stays, for our heir to build on. What counts is the rename of `take`.
+ */
+function becomeHeir(take: string, heir: string, token: string): boolean | undefined {
+  const isLinked = linkIfAbsent(take, heir);
+  if (isLinked !== "linkless") return isLinked;
+  let fd;
+  try {
+    ({ fd } = createFile(heir));
+  } catch (error) {
+    if (errno(error) === "EEXIST") return false;
+    throw error;
+  }
+  closeAfter(fd, () => writeAll(fd, Buffer.from(storyOf(token), "latin1"), 0));
+  return lstatSync(take, { throwIfNoEntry: false }) === undefined ? undefined : true;
 }
 
 // Each try is somebody else's who went on: more of them than this are not there.

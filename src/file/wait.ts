@@ -26,10 +26,12 @@ export interface WaitOptions {
 export async function waitForLock(file: string, options: WaitOptions): Promise<Lock | undefined> {
   const watch = new Watch(file, options.staleMs);
   let vanished = 0;
+  let vanishedAt: number | undefined;
   for (let attempt = 0; ; attempt++) {
-    const lock = tryLock(file);
+    const lock = tryLock(file, performance.now() - (vanishedAt ?? Infinity) > vanishingMs);
     if (lock) return lock;
     const held = watch.look();
+    vanishedAt = held ? undefined : (vanishedAt ?? performance.now());
     // Given back since. Where that happens again and again, something is wrong with the place.
     if (held === undefined && vanished++ < 10) continue;
     if (held !== undefined && watch.isSuspect(held, options.blocking)) {
@@ -40,6 +42,10 @@ export async function waitForLock(file: string, options: WaitOptions): Promise<L
     await pause(file, attempt, options);
   }
 }
+
+// On Windows, how long a lock may be neither there nor to be had: another program has it open, or
+// the directory is not for us to write.
+const vanishingMs = 5_000;
 
 /**
  * Resolves when nobody holds the lock of `file`, or only a stale one is there. For readers: changes

@@ -22,7 +22,6 @@ export interface NitroOptionsLike {
   preset?: string;
   dev?: boolean;
   entry?: string | undefined;
-  rootDir: string;
   scanDirs: string[];
   apiDir?: string;
   routesDir?: string;

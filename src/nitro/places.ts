@@ -35,7 +35,7 @@ function watchedDirs({ scanDirs, apiDir, routesDir, devServer }: NitroOptionsLik
   const parts = [apiDir || "api", routesDir || "routes", "middleware", "plugins", "modules"];
   return [
     ...scanDirs.flatMap((dir) => parts.map((part) => join(dir, part))),
-    ...(devServer?.watch ?? []).map((pattern) => pattern.replace(/\/?[^/]*[*?{[].*$/, "")),
+    ...(devServer?.watch ?? []).filter((path) => !/[*?{[]/.test(path)), // a pattern may mean anything
   ];
 }
 

@@ -5,8 +5,6 @@ const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/goog
 /** Where the browser is, if there is one. */
 export const executablePath: string | undefined = places.find((path) => existsSync(path));
 
-export const howToGetIt = "No Chromium to look at the page with: apt-get install chromium";
-
 /** Headless, in a container, and quiet: it asks nobody for updates. */
 export const args: string[] = [
   "--no-sandbox",

@@ -16,7 +16,8 @@ import {
   onTestFinished,
 } from "vitest";
 import { buildPlaygrounds, nitros } from "./build.ts";
-import { args, executablePath, howToGetIt } from "./chromium.ts";
+import { has } from "../_needs.ts";
+import { args, executablePath } from "./chromium.ts";
 import { type Server, startServer } from "./server.ts";
 import { Visitor } from "./visitor.ts";
 
@@ -24,12 +25,6 @@ const day = 86_400_000;
 const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const iPhone =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
-
-const isMissing = executablePath === undefined;
-if (isMissing) {
-  if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
-  else console.warn(howToGetIt);
-}
 
 // The same list for both, since the app is the same. What runs it: framework.ts, and nitro3/framework.ts.
 let scripts: string[];
@@ -542,7 +537,7 @@ describe.each(nitros.map(({ nitro }, index) => ({ nitro, index })))("$nitro", ({
     });
   });
 
-  describe.skipIf(isMissing)("the page, in Chromium", () => {
+  describe.runIf(has("chromium"))("the page, in Chromium", () => {
     let browser: Browser;
     const contexts: BrowserContext[] = [];
     /** What no page may do: print an error, or ask another host for anything. */

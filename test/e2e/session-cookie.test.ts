@@ -8,20 +8,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type FileSessionConfig, useFileSession } from "../../src/index.ts";
 import { MemoryHandler, moveClock, sessionCookie } from "../../src/testing.ts";
 import { tempDir } from "../_dir.ts";
-import { args, executablePath, howToGetIt } from "./chromium.ts";
-
-const isMissing = executablePath === undefined;
-if (isMissing) {
-  if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
-  else console.warn(howToGetIt);
-}
+import { has } from "../_needs.ts";
+import { args, executablePath } from "./chromium.ts";
 
 interface Data {
   user?: string;
   cart?: Set<string>;
 }
 
-describe.skipIf(isMissing)("sessionCookie, in Chromium", () => {
+describe.runIf(has("chromium"))("sessionCookie, in Chromium", () => {
   let browser: Browser;
   let context: BrowserContext;
   const servers: Server[] = [];

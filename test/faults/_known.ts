@@ -33,6 +33,12 @@ export const known: Known[] = [
     broken: ["what is acknowledged is there", "nothing is swallowed", cause],
   },
   {
+    why: "EPERM of link(2) says that no file can have a second name there: then it is done without",
+    call: /^linkSync/,
+    fault: /EPERM/,
+    broken: ["nothing is swallowed", cause],
+  },
+  {
     why: "where there is no index, nobody has a tag",
     operation: /^tagged$/,
     call: /^lstatSync/,

@@ -17,6 +17,9 @@ import type { Made } from "./_faults.ts";
 import { known } from "./_known.ts";
 import { cuts, failures, type Outcome, play, type Promised, type Violation } from "./_matrix.ts";
 import { operations } from "./_operations.ts";
+import { has } from "../_needs.ts";
+
+const onLinux = describe.runIf(has("linux"));
 
 const isKnown = (violation: Violation): boolean =>
   known.some(
@@ -68,7 +71,7 @@ afterAll(() => {
 
 const timeout = process.env.STORM === "long" ? 3600_000 : 120_000;
 
-describe("a system call that fails, once or for good,", { timeout }, () => {
+onLinux("a system call that fails, once or for good,", { timeout }, () => {
   it.each(operations)("breaks no promise of: $name", async (operation) => {
     const outcome = count(await play(operation, failures));
     expect(outcome.calls.length).toBeGreaterThan(1);
@@ -77,7 +80,7 @@ describe("a system call that fails, once or for good,", { timeout }, () => {
   });
 });
 
-describe("a read or a write that is cut short", { timeout }, () => {
+onLinux("a read or a write that is cut short", { timeout }, () => {
   const transferring = operations.filter(({ transfersNothing }) => !transfersNothing);
 
   it.each(transferring)("breaks no promise of: $name", async (operation) => {
@@ -102,7 +105,7 @@ describe("a read or a write that is cut short", { timeout }, () => {
   );
 });
 
-describe("the list of what is known to be broken", () => {
+onLinux("the list of what is known to be broken", () => {
   it("has nothing that holds by now", () => {
     const stale = known.filter(
       ({ call, broken, operation, fault }) =>
@@ -122,7 +125,7 @@ describe("the list of what is known to be broken", () => {
   });
 });
 
-describe("the matrix", { timeout }, () => {
+onLinux("the matrix", { timeout }, () => {
   const store = operations.find(({ name }) => name === "store over a session, file")!;
   const retrieve = operations.find(({ name }) => name === "retrieve without waiting")!;
 
@@ -148,7 +151,7 @@ describe("the matrix", { timeout }, () => {
   });
 });
 
-describe("the token in a lock", () => {
+onLinux("the token in a lock", () => {
   // Who takes the lock over unlinks the file that it names.
   it("is whole before a file that it names is put in place", async () => {
     const dir = tempDir();
@@ -174,7 +177,7 @@ describe("the token in a lock", () => {
   });
 });
 
-describe("a lock that is held for long", () => {
+onLinux("a lock that is held for long", () => {
   it("is kept fresh by the next beat when one has failed", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     const dir = tempDir();
@@ -200,7 +203,7 @@ describe("a lock that is held for long", () => {
   });
 });
 
-describe("a process that is out of descriptors", () => {
+onLinux("a process that is out of descriptors", () => {
   it("hears of it at once by a SessionError, is told no false miss, and goes on by itself", () => {
     const program = `
       import { FileHandler } from "filesession";

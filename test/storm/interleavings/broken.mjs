@@ -25,7 +25,7 @@ export const broken = {
   },
   "whoever finds a lock stale replaces it (naive takeover)": {
     file: "takeover.js",
-    from: "const claims = claim(file, take, incarnationOf(held), isOver);",
+    from: "const claims = claim(file, take, token, incarnationOf(held), isOver);",
     to: "const claims = [];",
     scenario: "a dead lock, 3 takers",
   },

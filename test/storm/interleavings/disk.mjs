@@ -130,7 +130,15 @@ function write(disk, number, args) {
   return [changed(disk, number, { content: numberOf(bytes) }), { value: count }];
 }
 
+let isLinkless = false;
+
+/** From now on no file of a session can have a second name. */
+export function forbidLinks() {
+  isLinkless = true;
+}
+
 function link(disk, from, to) {
+  if (isLinkless && !to.startsWith("owner-")) return [disk, fail("ENOTSUP")];
   const number = disk.names.get(from);
   if (number === undefined) return [disk, fail("ENOENT")];
   if (disk.names.has(to)) return [disk, fail("EEXIST")];

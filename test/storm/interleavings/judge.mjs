@@ -20,6 +20,11 @@ function recordIn(disk, id) {
   return sessions.get(content);
 }
 
+/** What takes the name of a new session, where no file can have a second name, and is none yet. */
+function isEmpty(disk, name) {
+  return contentOf(disk.inodes.get(disk.names.get(name)).content).length === 0;
+}
+
 function sayings({ current, before }) {
   const { by } = JSON.parse(current.text) ?? {};
   return { ...current.meta, by, ...(before && { before: sayings({ current: before }) }) };
@@ -49,8 +54,10 @@ export const atB = "at b";
 const startsWithTwo = new Set(["two sessions", "half a move"]);
 
 /** What is wrong in a state, or nothing. */
-export function look({ start }, disk) {
-  if (ids.some((id) => recordIn(disk, id) === "damaged")) return "torn";
+export function look({ start, linkless }, disk) {
+  const isTorn = (id) =>
+    recordIn(disk, id) === "damaged" && !(linkless && isEmpty(disk, `sess_${id}`));
+  if (ids.some(isTorn)) return "torn";
   const live = liveIn(disk);
   if (live.length > new Set(live.map(({ by }) => wasAtB(by))).size) return "forked";
   if (startsWithTwo.has(start)) {

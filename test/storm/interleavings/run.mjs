@@ -3,7 +3,7 @@
 
 import { linkSync, unlinkSync } from "node:fs";
 import "./broken.mjs";
-import { emptyDisk } from "./disk.mjs";
+import { emptyDisk, forbidLinks } from "./disk.mjs";
 import { directory, enterModel, explore, runAlone } from "./explore.mjs";
 import { atB, judge, look } from "./judge.mjs";
 import { scenarios } from "./scenarios.mjs";
@@ -90,6 +90,7 @@ async function onceTakenOver(disk) {
 const [, , name, limit = "Infinity"] = process.argv;
 const scenario = scenarios[name];
 const { durability = "process", lies, crashes, does } = scenario;
+if (scenario.linkless) forbidLinks();
 // The handlers look at their directory when they are made: nothing of that is part of a past.
 const setup = handlerOf(8, durability);
 does.forEach((_, process) => handlerOf(process, durability));

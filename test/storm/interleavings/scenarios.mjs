@@ -4,7 +4,7 @@
 // processes may die. `start`: `new`, there is no session yet; `dead lock`, somebody has died with
 // the lock 60 s ago; `wary`, a lock was taken over once; `two sessions`, one at `a` and one at `b`;
 // `half a move`, the same, and somebody has died while moving the one to the other. Everything else
-// begins with a session at `a`.
+// begins with a session at `a`. `linkless`: no file can have a second name, as on FAT.
 
 export const scenarios = {
   "2 updates, 2 lies, 1 death": { lies: 2, crashes: 1, does: ["update", "update"] },
@@ -136,6 +136,45 @@ export const scenarios = {
     lies: 0,
     crashes: 0,
     does: ["releaseLate", "update", "update"],
+  },
+  "linkless, 2 first updates, 2 lies, 1 death": {
+    linkless: true,
+    start: "new",
+    lies: 2,
+    crashes: 1,
+    does: ["update", "update"],
+  },
+  "linkless, 3 first updates, 1 lie": {
+    linkless: true,
+    start: "new",
+    lies: 1,
+    crashes: 0,
+    does: ["update", "update", "update"],
+  },
+  "linkless, a dead lock, 3 takers": {
+    linkless: true,
+    start: "dead lock",
+    lies: 0,
+    crashes: 0,
+    does: ["own", "own", "own"],
+  },
+  "linkless, 3 updates, 1 lie": {
+    linkless: true,
+    lies: 1,
+    crashes: 0,
+    does: ["update", "update", "update"],
+  },
+  "linkless, 2 moves, 1 lie, 1 death": {
+    linkless: true,
+    lies: 1,
+    crashes: 1,
+    does: ["moveB", "moveC"],
+  },
+  "linkless, remove, first update, 1 lie": {
+    linkless: true,
+    lies: 1,
+    crashes: 0,
+    does: ["remove", "update"],
   },
   "update, touch, read": { lies: 1, crashes: 1, does: ["update update", "touch read"] },
 };
