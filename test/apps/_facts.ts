@@ -12,7 +12,8 @@ import {
   type Page,
 } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { args, executablePath, howToGetIt } from "../e2e/chromium.ts";
+import { has } from "../_needs.ts";
+import { args, executablePath } from "../e2e/chromium.ts";
 import { Visitor } from "../e2e/visitor.ts";
 import { type App, buildApp, type Server, startApp } from "./_app.ts";
 
@@ -300,13 +301,7 @@ function inChromium(
   title: string,
   tests: (openPage: (options?: BrowserContextOptions) => Promise<Page>) => void,
 ): void {
-  const isMissing = executablePath === undefined;
-  if (isMissing) {
-    if (process.env["CI"] === "true") it("has a Chromium", () => expect.fail(howToGetIt));
-    else console.warn(howToGetIt);
-  }
-
-  describe.skipIf(isMissing)(title, () => {
+  describe.runIf(has("chromium"))(title, () => {
     let browser: Browser;
     const contexts: BrowserContext[] = [];
     const complaints: string[] = [];
