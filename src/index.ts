@@ -30,7 +30,7 @@ export type {
   SessionUpdate,
 } from "./session/file-session.ts";
 export { SealedHandler } from "./session/sealed.ts";
-export type { SessionEvent, WebRequestLike } from "./session/session-event.ts";
+export type { CookiesRequestLike, SessionEvent, WebRequestLike } from "./session/session-event.ts";
 export { getFileSession, type ReadonlyFileSession } from "./session/get.ts";
 export type { SessionInfo } from "./session/owners.ts";
 export { requireFileSession } from "./session/require.ts";

@@ -29,7 +29,7 @@ describe("README.md and docs/", () => {
   it("have snippets that compile against the built package", () => {
     const snippets = texts
       .flatMap(blocksIn)
-      .filter(({ language }) => language === "ts")
+      .filter(({ language, info }) => language === "ts" && !isExcerpt(info))
       .map(({ info, code }) => (info === "h3@2" ? code.replaceAll('"h3"', '"h3-v2"') : code));
     expect(snippets.length).toBeGreaterThanOrEqual(3);
     // Inside of the package, where its own name and its dependencies are found.
@@ -50,6 +50,19 @@ describe("README.md and docs/", () => {
       readFileSync(file, "utf8").includes("declare module");
     expect(compile(...files.filter((file) => !isAlone(file)))).toBe("");
     for (const file of files.filter(isAlone)) expect(compile(file)).toBe("");
+  });
+
+  it("show the apps of playground/ as they are", () => {
+    const excerpts = texts.flatMap(blocksIn).filter(({ info }) => isExcerpt(info));
+    expect(excerpts.length).toBeGreaterThanOrEqual(3);
+    for (const { info, code } of excerpts) expect(partsMissing(code, read(info))).toEqual([]);
+  });
+
+  it("would be caught with an app that is otherwise", () => {
+    const app = "import a;\n\na();\nb();\nc();\n";
+    expect(partsMissing("  a();\n  // ...\n  c();\n", app)).toEqual([]);
+    expect(partsMissing("import a;\na();\n", app)).toEqual(["import a;\na();\n"]);
+    expect(partsMissing("c();\n// ...\na();\n", app)).toEqual(["a();\n"]);
   });
 
   it("have no other block that its language does not take", () => {
@@ -109,7 +122,10 @@ function read(path: string): string {
 
 interface Block {
   language: string;
-  /** What stands behind the language: `h3@2` where that is what `"h3"` means. */
+  /**
+   * What stands behind the language: `h3@2` where that is what `"h3"` means; the file of an app in
+   * playground/ that it is an excerpt of.
+   */
   info: string;
   code: string;
 }
@@ -118,6 +134,27 @@ function blocksIn(text: string): Block[] {
   return [...text.matchAll(/^```(\w+)(?: (\S+))?\n(.*?)^```/gms)].map(
     ([, language = "", info = "", code = ""]) => ({ language, info, code }),
   );
+}
+
+function isExcerpt(info: string): boolean {
+  return info.startsWith("playground/");
+}
+
+/**
+ * What is not in the file, or not in this order. Between `// ...` lines there is more of it; how far the
+ * lines are indented does not count.
+ */
+function partsMissing(excerpt: string, file: string): string[] {
+  const flush = (text: string): string => text.replaceAll(/^ +/gm, "");
+  let from = 0;
+  return flush(excerpt)
+    .split(/^\/\/ \.\.\.\n/m)
+    .filter((part) => {
+      const at = flush(file).indexOf(part, from);
+      if (at === -1) return true;
+      from = at + part.length;
+      return false;
+    });
 }
 
 /** Whether the block is in its language, as far as can be told by reading it. */

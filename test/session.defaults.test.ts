@@ -46,6 +46,19 @@ describe("configureFileSession", () => {
     expect((await visitor(cookies)).data).toEqual({ n: 1 });
   });
 
+  it("says it to other copies of this package too, as bundlers make them", async () => {
+    vi.resetModules();
+    const copy = await import("../src/index.ts");
+    expect(copy.configureFileSession).not.toBe(configureFileSession);
+    for (const name of ["one", "other"]) {
+      copy.configureFileSession({ fileDir: tempDir(), name });
+      const cookies = new Headers();
+      await (await newcomer(undefined, cookies)).update({ n: 1 });
+      expect(cookies.get("set-cookie")).toMatch(new RegExp(`^${name}=`));
+    }
+    await copy.closeFileSessions();
+  });
+
   it("gives way to what a config says, and not to what is undefined there", async () => {
     configureFileSession({ fileDir: tempDir(), name: "app", maxAge: 60 });
     const [one, other] = [new Headers(), new Headers()];

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { getFileSession } from "../src/session/get.ts";
 import { requireFileSession } from "../src/session/require.ts";
-import type { SessionEvent } from "../src/session/session-event.ts";
+import type { CookiesRequestLike, SessionEvent } from "../src/session/session-event.ts";
 import { useFileSession } from "../src/session/use.ts";
 import { filesIn, tempDir } from "./_dir.ts";
 
@@ -131,6 +131,164 @@ describe("a session of a Request and a Headers", () => {
     expect((await requireFileSession(visit(cookie), { fileDir })).data).toEqual({ user: 7 });
     const refused = requireFileSession(visit(), { fileDir });
     await expect(refused).rejects.toMatchObject({ code: "ERR_SESSION_REQUIRED" });
+  });
+});
+
+/** What a framework keeps the cookies of request and response in. */
+class Jar {
+  readonly set = vi.fn<CookiesRequestLike["cookies"]["set"]>((name, value) => {
+    if (this.isSealed) throw new TypeError("Cookies cannot be set while a page is being rendered");
+    this.#values.set(name, value);
+  });
+  isSealed = false;
+  readonly #values: Map<string, string>;
+
+  constructor(cookie = "") {
+    this.#values = new Map(cookie ? [cookie.split("=") as [string, string]] : []);
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+}
+
+/** A browser's request as a framework hands it on. */
+function visitWithJar(cookie = "", url = "https://shop.example/") {
+  return { request: visit(cookie, url).request, cookies: new Jar(cookie) };
+}
+
+describe("a session of a request and its framework's cookies", () => {
+  it("begins in the one and is found in the next", async () => {
+    const fileDir = tempDir();
+    const event = visitWithJar();
+    await (await useFileSession(event, { fileDir })).update({ user: 7 });
+    const next = visitWithJar(`session=${event.cookies.get("session")}`);
+    const session = await useFileSession(next, { fileDir });
+    expect(session.data).toEqual({ user: 7 });
+    expect(next.cookies.set).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ["https://shop.example/", true],
+    ["http://localhost:3000/", false],
+  ])("says every attribute, so that no framework adds its own (%s)", async (url, secure) => {
+    const { request, cookies } = visitWithJar("", url);
+    await (await useFileSession({ request, cookies }, { fileDir: tempDir() })).update({ user: 7 });
+    expect(cookies.set).toHaveBeenCalledExactlyOnceWith(
+      "session",
+      expect.stringMatching(/^[\w-]{43}$/),
+      { path: "/", httpOnly: true, secure, sameSite: "lax", maxAge: 604_800 },
+    );
+  });
+
+  it.each([
+    ["localhost:3000", false],
+    ["shop.example", true],
+    [undefined, true],
+  ])("needs no address of the request, only its host (%s)", async (host, secure) => {
+    const cookies = new Jar();
+    const request = { headers: new Headers(host ? { host } : {}) };
+    await (await useFileSession({ request, cookies }, { fileDir: tempDir() })).update({ user: 7 });
+    expect(cookies.set.mock.lastCall?.[2]).toMatchObject({ secure });
+  });
+
+  it.each([
+    ["a text", (value: string) => value],
+    ["an object", (value: string) => ({ value })],
+  ])("is found where the cookie is %s", async (_, form) => {
+    const fileDir = tempDir();
+    const { request } = visit(await login(fileDir));
+    const cookies = {
+      get: (name: string) => form(request.headers.get("cookie")!.slice(`${name}=`.length)),
+      set: () => undefined,
+    };
+    expect((await useFileSession({ request, cookies }, { fileDir })).data).toEqual({ user: 7 });
+  });
+
+  it("is the one that was begun a moment before, by whoever has the same cookies", async () => {
+    const fileDir = tempDir();
+    const { request, cookies } = visitWithJar(await login(fileDir));
+    const session = await useFileSession({ request, cookies }, { fileDir });
+    await session.regenerate();
+    // A framework that hands out the request's headers anew.
+    const later = { request: { headers: new Headers(request.headers) }, cookies };
+    expect((await getFileSession(later, { fileDir }))?.id).toBe(session.id);
+    await session.clear();
+    const last = { request: { headers: new Headers(request.headers) }, cookies };
+    expect(await getFileSession(last, { fileDir })).toBeUndefined();
+  });
+
+  it("is that of a browser which sent several, whichever the framework has kept", async () => {
+    const fileDir = tempDir();
+    const mine = await login(fileDir);
+    const request = new Request("https://shop.example/", {
+      headers: { cookie: `session=${"A".repeat(43)}; ${mine}` },
+    });
+    const cookies = new Jar(`session=${"A".repeat(43)}`);
+    expect((await useFileSession({ request, cookies }, { fileDir })).data).toEqual({ user: 7 });
+  });
+
+  it("is one for each request, and sets no cookie when it is asked for again", async () => {
+    const fileDir = tempDir();
+    const { request, cookies } = visitWithJar();
+    const session = await useFileSession({ request, cookies }, { fileDir });
+    await session.update({ user: 7 });
+    // The page that is rendered after an action, in the same request.
+    const sealed = new Jar(`session=${cookies.get("session")}`);
+    sealed.isSealed = true;
+    expect(await useFileSession({ request, cookies: sealed }, { fileDir })).toBe(session);
+    expect(sealed.set).not.toHaveBeenCalled();
+    await session.update({ user: 8 });
+    expect((await useFileSession(visitWithJar(), { fileDir })).data).toEqual({});
+  });
+
+  it("takes the cookie back when it is destroyed", async () => {
+    const fileDir = tempDir();
+    const event = visitWithJar(await login(fileDir));
+    await (await useFileSession(event, { fileDir })).clear();
+    expect(event.cookies.set).toHaveBeenCalledExactlyOnceWith(
+      "session",
+      "",
+      expect.objectContaining({ maxAge: 0, path: "/" }),
+    );
+    expect(filesIn(fileDir)).toEqual([]);
+  });
+
+  describe("where no cookie can be set", () => {
+    function sealedVisit(cookie = "") {
+      const event = visitWithJar(cookie);
+      event.cookies.isSealed = true;
+      return event;
+    }
+
+    it("does not begin, and leaves nothing behind", async () => {
+      const fileDir = tempDir();
+      const session = await useFileSession(sealedVisit(), { fileDir });
+      for (const attempt of [session.update({ user: 7 }), session.update({ user: 8 })])
+        await expect(attempt).rejects.toMatchObject({ code: "ERR_SESSION_HEADERS_SENT" });
+      expect(session.id).toBeUndefined();
+      expect(filesIn(fileDir)).toEqual([]);
+    });
+
+    it("is read and changed, and keeps its token", async () => {
+      const fileDir = tempDir();
+      const cookie = await login(fileDir);
+      const session = await useFileSession(sealedVisit(cookie), { fileDir });
+      await session.update({ user: 8 });
+      await expect(session.regenerate()).rejects.toMatchObject({
+        code: "ERR_SESSION_HEADERS_SENT",
+      });
+      const { data } = await useFileSession(visitWithJar(cookie), { fileDir });
+      expect(data).toEqual({ user: 8 });
+    });
+
+    it("is destroyed, and the cookie names nothing", async () => {
+      const fileDir = tempDir();
+      const cookie = await login(fileDir);
+      await (await useFileSession(sealedVisit(cookie), { fileDir })).clear();
+      expect(filesIn(fileDir)).toEqual([]);
+      expect(await getFileSession(visitWithJar(cookie), { fileDir })).toBeUndefined();
+    });
   });
 });
 

@@ -31,7 +31,7 @@ export type SessionErrorCode =
   | "ERR_SESSION_TOO_LARGE"
   /** An option has a value that makes no sense. */
   | "ERR_SESSION_OPTION"
-  /** A cookie is due, and the headers have already been sent. */
+  /** A cookie is due, and the headers have already been sent, or are not to be set here. */
   | "ERR_SESSION_HEADERS_SENT";
 
 // What a client may know of it: the status, and a reason phrase without a path or an id.
@@ -280,7 +280,7 @@ export function closed(): SessionError {
 export function headersSent(): SessionError {
   return new SessionError(
     "ERR_SESSION_HEADERS_SENT",
-    "Cannot set the session cookie: the response's headers have already been sent. " +
-      "Store into the session before the response begins. Nothing was written",
+    "Cannot set the session cookie: the response's headers have already been sent, or " +
+      "cannot be set here. Store into the session before the response begins. Nothing was written",
   );
 }

@@ -141,8 +141,10 @@ export interface Settings {
   adoption: Adoption | undefined;
 }
 
-// What is asked for when a config does not say it.
-let defaults: FileSessionConfig = {};
+// What is asked for when a config does not say it. `Symbol.for`: a bundler that makes an app in parts,
+// as Next.js does, puts a copy of this package into each, and one of them configures for all.
+const place = Symbol.for("filesession.defaults");
+const shared = globalThis as { [place]?: FileSessionConfig };
 
 /**
  * Says for all of this process what a config leaves out: `useFileSession(event)` then needs none. What
@@ -155,28 +157,30 @@ let defaults: FileSessionConfig = {};
  */
 export function configureFileSession(config: FileSessionConfig): void {
   settingsOf(config);
-  defaults = copyOf(config);
-  last = undefined;
+  shared[place] = copyOf(config);
 }
 
 // An app asks for the same with every request.
-let last: { config: FileSessionConfig; settings: Settings } | undefined;
+let last:
+  | { config: FileSessionConfig; defaults: FileSessionConfig | undefined; settings: Settings }
+  | undefined;
 
 /** Throws `ERR_SESSION_OPTION`; `ERR_SESSION_DIR` when the directory cannot be used. */
 export function readConfig(config: FileSessionConfig): Settings {
-  if (last && isSame(last.config, config)) return last.settings;
+  const defaults = shared[place];
+  if (last && last.defaults === defaults && isSame(last.config, config)) return last.settings;
   const settings = settingsOf(withDefaults(config));
   // What is no plain value can be changed by whoever holds it. Handler and schema are taken as they
   // are, and of the secrets and what is to be adopted each.
   const isPlain = Object.entries(config).every(
     ([option, value]) => typeof value !== "object" || takenAsTheyAre.has(option),
   );
-  last = isPlain ? { config: copyOf(config), settings } : undefined;
+  last = isPlain ? { config: copyOf(config), defaults, settings } : undefined;
   return settings;
 }
 
 function withDefaults(config: FileSessionConfig): FileSessionConfig {
-  const all: FileSessionConfig = { ...defaults };
+  const all: FileSessionConfig = { ...shared[place] };
   if (namesPlace(config)) delete all.handler;
   // What is `undefined` is not said. But a secret that is, is missing.
   for (const option of Object.keys(config) as (keyof FileSessionConfig)[])

@@ -3,6 +3,7 @@
 import { parse, serialize, type SetCookie } from "cookie-es";
 import { badOption, headersSent, SessionError } from "../core/error.ts";
 import {
+  currentCookies,
   type H3EventLike,
   isCached,
   isPlainLocal,
@@ -198,8 +199,9 @@ function cookieOf(
 
 function receivedBy(event: H3EventLike, name: string): readonly string[] {
   const header = requestHeader(event, "cookie") ?? "";
-  if (!header.includes(name)) return none; // most visitors of a site have no session
-  return cookiesIn(header, (other) => other === name)[name] ?? none;
+  // Most visitors of a site have no session.
+  const sent = header.includes(name) ? cookiesIn(header, (other) => other === name)[name] : none;
+  return currentCookies(event, name, sent ?? none);
 }
 
 function cookiesIn(

@@ -45,7 +45,28 @@ export interface H3V2Event {
   res: { headers: HeadersLike; errHeaders?: HeadersLike };
   url: URL;
   runtime?: { node?: NodeRuntime | undefined } | undefined;
+  /** The cookies of request and response in one, where there is such a thing; not in h3. */
+  cookies?: CookiesLike | undefined;
   context: object;
+}
+
+/** What is used of the cookies that a framework has for a request and its response. */
+export interface CookiesLike {
+  get(name: string): string | { value: string } | null | undefined;
+  set(name: string, value: string, attributes: CookieAttributes): unknown;
+}
+
+/** The attributes of a cookie, each said: no framework adds its own defaults. */
+export interface CookieAttributes {
+  path: string;
+  httpOnly: boolean;
+  secure: boolean;
+  sameSite: "lax" | "strict" | "none" | boolean;
+  maxAge?: number;
+  expires?: Date;
+  domain?: string;
+  partitioned?: boolean;
+  priority?: "low" | "medium" | "high";
 }
 
 interface NodeRuntime {
@@ -75,6 +96,22 @@ export function requestHeader(event: H3EventLike, name: string): string | undefi
   if (isH3V2(event)) return event.req.headers.get(name) ?? undefined;
   const value = event.node.req.headers[name];
   return Array.isArray(value) ? value.join(name === "cookie" ? "; " : ", ") : value;
+}
+
+/**
+ * The values of a cookie that the request was `sent` with, as they are by now: in what keeps the cookies
+ * of request and response in one, somebody may have set another or none.
+ */
+export function currentCookies(
+  event: H3EventLike,
+  name: string,
+  sent: readonly string[],
+): readonly string[] {
+  if (!isH3V2(event) || !event.cookies) return sent;
+  const cookie = event.cookies.get(name);
+  const value = typeof cookie === "object" ? cookie?.value : cookie;
+  if (!value) return [];
+  return sent.includes(value) ? sent : [value];
 }
 
 /**

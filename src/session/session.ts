@@ -319,18 +319,17 @@ class Session<T extends object> implements FileSession<T> {
 
   /**
    * Sets the cookie of what has just been written; takes it all back when the response began
-   * meanwhile.
+   * meanwhile, or does not take it, which a framework says only when it is tried.
    */
   async #deliver(
     secret: string,
     record: SessionRecord,
     undo: () => Promise<unknown>,
   ): Promise<void> {
-    if (this.#cookie.isLate) {
-      await undo();
-      throw headersSent();
-    }
-    this.#send(secret, record);
+    if (!this.#cookie.isLate) this.#send(secret, record);
+    if (!this.#cookie.isLate) return;
+    await undo();
+    throw headersSent();
   }
 
   #send(secret: string, record: SessionRecord): void {

@@ -1,4 +1,7 @@
-import type { Server } from "./server.ts";
+/** Where a server is. */
+interface Place {
+  readonly url: string;
+}
 
 /** What `GET /api/session` tells of a session. */
 export interface Looked {
@@ -31,22 +34,22 @@ export class Visitor {
     this.#userAgent = userAgent;
   }
 
-  async get(server: Server, path: string): Promise<Response> {
-    return this.#fetch(server.url + path, {});
+  async get(server: Place, path: string): Promise<Response> {
+    return this.send(server, path);
   }
 
   /** Posts a form. The answer is the redirect itself. */
-  async post(server: Server, path: string, form: Record<string, string> = {}): Promise<Response> {
-    return this.#fetch(server.url + path, { method: "POST", body: new URLSearchParams(form) });
+  async post(server: Place, path: string, form: Record<string, string> = {}): Promise<Response> {
+    return this.send(server, path, { method: "POST", body: new URLSearchParams(form) });
   }
 
-  async json<T>(server: Server, path: string): Promise<T> {
+  async json<T>(server: Place, path: string): Promise<T> {
     const response = await this.get(server, path);
     if (!response.ok) throw new Error(`GET ${path} gave ${response.status}`);
     return (await response.json()) as T;
   }
 
-  async look(server: Server): Promise<Looked> {
+  async look(server: Place): Promise<Looked> {
     type Row = { path: string; type: string; value: string };
     const { data, ...rest } = await this.json<Omit<Looked, "data"> & { data: Row[] }>(
       server,
@@ -56,22 +59,25 @@ export class Visitor {
     return { ...rest, data: Object.fromEntries(rows) as Record<string, string> };
   }
 
-  async devices(server: Server): Promise<LookedDevice[]> {
+  async devices(server: Place): Promise<LookedDevice[]> {
     return this.json(server, "/api/devices");
   }
 
   /** What the page says has just happened. */
-  async notice(server: Server, path: string): Promise<string> {
+  async notice(server: Place, path: string): Promise<string> {
     const page = await (await this.get(server, path)).text();
     const [, inner = ""] = /<p class="notice"[^>]*>(.*?)<\/p>/s.exec(page)!;
     return inner.replace(/<.*?>/g, "").trim();
   }
 
-  async #fetch(url: string, init: RequestInit): Promise<Response> {
+  /** Sends a request as a page of this server's would. A redirect is not followed. */
+  async send(server: Place, path: string, init: RequestInit = {}): Promise<Response> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers: Record<string, string> = cookie === "" ? {} : { cookie };
-    if (this.#userAgent !== undefined) headers["user-agent"] = this.#userAgent;
-    const response = await fetch(url, { ...init, headers, redirect: "manual" });
+    const headers = new Headers(init.headers);
+    if (cookie !== "") headers.set("cookie", cookie);
+    if (init.method === "POST") headers.set("origin", server.url);
+    if (this.#userAgent !== undefined) headers.set("user-agent", this.#userAgent);
+    const response = await fetch(server.url + path, { ...init, headers, redirect: "manual" });
     for (const line of response.headers.getSetCookie()) this.#keep(line);
     return response;
   }
