@@ -293,7 +293,10 @@ describe("what is built", () => {
   });
 });
 
-describe("what TypeScript says", () => {
+// What builds is not what serves, and has no runtime but its own.
+const isBuilder = !process.env.APP_RUNTIME;
+
+describe.runIf(isBuilder)("what TypeScript says", () => {
   const probe = (): string => join(app.dir, "app/pages/probe.vue");
   const config = (): string => join(app.dir, "nuxt.config.ts");
   afterEach(() => rmSync(probe(), { force: true }));
@@ -518,8 +521,7 @@ describe.skipIf(!executablePath)("in a browser", () => {
     expect(await page.evaluate(isWide)).toBe(false);
   });
 
-  // What builds is not what serves: that has no runtime but its own.
-  describe.skipIf(process.env.APP_RUNTIME)("while it is developed", () => {
+  describe.runIf(isBuilder)("while it is developed", () => {
     let dev: Server;
 
     beforeAll(async () => {
