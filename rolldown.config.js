@@ -11,13 +11,13 @@ import { defineConfig } from "rolldown";
 
 const subpaths = readdirSync("src").filter((name) => name.endsWith(".ts"));
 
-export default defineConfig({
+const published = {
   input: [
     ...subpaths.map((name) => `./.build/${basename(name, ".ts")}.js`),
     "./.build/file/thread.js",
   ],
   platform: "node",
-  external: /^node:|^\.\/(?:driver|index)\.js$|^iron-webcrypto$/,
+  external: /^node:|^\.\/(?:driver|index|nitro)\.js$|^iron-webcrypto$/,
   makeAbsoluteExternalsRelative: false, // they are in the bundle, and are outside of the others
   output: {
     dir: "dist",
@@ -26,4 +26,34 @@ export default defineConfig({
     // The declarations have the comments; annotations are for the bundler of the app.
     comments: { annotation: true, jsdoc: false, legal: false },
   },
-});
+};
+
+// What Nuxt builds into an app: files as they are, which import what is there only then. `filesession`
+// by that name, so that it is the server's own and no second one.
+const inApps = {
+  input: Object.fromEntries(
+    [
+      "app/plugin",
+      "app/use-user-session",
+      "server/plugin",
+      "server/endpoint",
+      "server/devtools",
+    ].map((name) => [`nuxt/${name}`, `./.build/nuxt/${name}.js`]),
+  ),
+  external: /^node:|^#|^h3$|^nitropack\//,
+  plugins: [
+    {
+      name: "filesession-by-name",
+      resolveId: (id) =>
+        id === "../../index.js" ? { id: "filesession", external: true } : undefined,
+    },
+  ],
+  output: {
+    dir: "dist",
+    preserveModules: true,
+    preserveModulesRoot: ".build",
+    comments: { annotation: true, jsdoc: false, legal: false },
+  },
+};
+
+export default defineConfig([published, inApps]);

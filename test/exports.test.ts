@@ -11,7 +11,7 @@ const importLine = /^(?:import|export)\b[^;]*? from "([^"]+)"/gm;
 describe("the built package", () => {
   it("gives these names, and no others", async () => {
     const names: Record<string, string[]> = {};
-    for (const subpath of ["", "/driver", "/express", "/nitro", "/testing"])
+    for (const subpath of ["", "/driver", "/express", "/nitro", "/nuxt", "/testing"])
       names[`filesession${subpath}`] = Object.keys(await published(subpath)).toSorted();
     expect(names).toEqual({
       filesession: [
@@ -29,6 +29,7 @@ describe("the built package", () => {
       "filesession/driver": ["default"],
       "filesession/express": ["fileStore"],
       "filesession/nitro": ["default", "keepStatus", "startFileSessions"],
+      "filesession/nuxt": ["default"],
       "filesession/testing": [
         "MemoryHandler",
         "MemoryPlace",
@@ -73,6 +74,13 @@ describe("the built package", () => {
       "node:path",
     ]);
     expect(loads("nitro")).toEqual(["./driver.js", "./index.js", "node:path"]);
+    expect(loads("nuxt")).toEqual([
+      "./index.js",
+      "./nitro.js",
+      "node:module",
+      "node:path",
+      "node:url",
+    ]);
     expect(loads("testing")).toEqual([
       "./files.js",
       "./index.js",

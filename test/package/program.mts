@@ -1,6 +1,7 @@
 import { FileHandler, type FileSession, type Handler, useFileSession } from "filesession";
 import driver from "filesession/driver";
 import filesession from "filesession/nitro";
+import nuxtModule, { type ModuleOptions } from "filesession/nuxt";
 import {
   MemoryHandler,
   type MovedClock,
@@ -25,5 +26,7 @@ export const suite: typeof testHandler = testHandler;
 export const memory: Handler = new MemoryHandler();
 export const clock: MovedClock = moveClock();
 export const cookie: Promise<ReadyCookie> = sessionCookie("http://localhost", { n: 1 });
-// There is no Nitro here.
+// There is no Nitro here, and no Nuxt.
 export const { setup } = filesession({ maxAge: 3600 });
+export const { getMeta } = nuxtModule;
+export const options: ModuleOptions = { public: ["user"], maxAge: 3600 };

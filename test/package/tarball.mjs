@@ -58,7 +58,20 @@ const subpaths = Object.entries(manifest.exports)
     return { specifier, reached: reachedBy(target, installed) };
   });
 
-const wanted = new Set(subpaths.flatMap(({ reached }) => [...reached.files]));
+// What Nuxt builds into an app. There is no Nuxt here, so of these it is only seen whether they are all.
+const inApps = [
+  "app/plugin.js",
+  "app/plugin.d.ts",
+  "app/use-user-session.js",
+  "app/use-user-session.d.ts",
+  "server/plugin.js",
+  "server/endpoint.js",
+  "server/devtools.js",
+].map((name) => reachedBy(`dist/nuxt/${name}`, installed));
+
+const wanted = new Set();
+for (const { files } of subpaths.map(({ reached }) => reached).concat(inApps))
+  for (const file of files) wanted.add(file);
 const packed = files.map(({ path }) => path);
 const strangers = packed.filter(
   (path) => !wanted.has(path) && !/^(?:package\.json|README\.md|LICENSE)$/.test(path),

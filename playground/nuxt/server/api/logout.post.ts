@@ -1,0 +1,5 @@
+export default defineEventHandler(async (event) => {
+  const session = await useFileSession(event);
+  await session.clear();
+  return { ok: true };
+});
