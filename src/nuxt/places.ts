@@ -16,8 +16,8 @@ export function watchedPlace(
     .find((dir) => isBelow(relative(dir, place)));
   if (watched === undefined) return undefined;
   return (
-    `Sessions are kept in ${place}, which is in ${watched}: the dev server watches that, and makes the ` +
-    "app anew with each change of a session. Choose another `fileDir`, such as .data/sessions."
+    `Sessions are kept in ${place}, which is in ${watched}: the dev server watches that, and looks ` +
+    "through the app anew with each change of a session. Choose another `fileDir`, such as .data/sessions."
   );
 }
 

@@ -576,6 +576,11 @@ describe.runIf(has("chromium"))("in a browser", () => {
       await sleep(2000);
       expect(dev.output().slice(before.length)).toBe("");
       expect(await visitor.text("/api/_session")).toContain("Ada");
+      // And it does say so when it is.
+      const route = join(app.dir, "server/api/control.get.ts");
+      onTestFinished(() => rm(route));
+      await writeFile(route, "export default defineEventHandler(() => 1);\n");
+      await expect.poll(() => dev.output().length, { timeout: 10_000 }).not.toBe(before.length);
     });
 
     it("has the task", async () => {
