@@ -6,6 +6,7 @@ export default defineNuxtConfig({
   fileSession: {
     // What the browser may see. The session holds more: `visits`, and `secret` for one.
     public: ["user", "since"],
+    maxAge: 30 * 86_400,
   },
 
   nitro: { experimental: { tasks: true } },

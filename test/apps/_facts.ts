@@ -24,6 +24,8 @@ export interface Facts {
   /** Its built program, and arguments. */
   serve: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** A page that stores nothing. Default `/`. */
+  quietPage?: string;
 }
 
 /** What `GET /api/session` tells. */
@@ -38,15 +40,17 @@ export interface Running {
   one: Server;
   two: Server;
   app: App;
+  quietPage: string;
   start(): Promise<Server>;
   /** The names of the sessions' files. */
   files(): Promise<string[]>;
 }
 
 /** Builds the app and starts it twice, before the tests of this file; ends it after them. */
-export function runApp({ name, serve, env = {} }: Facts): Running {
+export function runApp({ name, serve, env = {}, quietPage = "/" }: Facts): Running {
   const running: Server[] = [];
   const it = {
+    quietPage,
     async start() {
       const server = await startApp(it.app, serve, { env });
       running.push(server);
@@ -68,6 +72,12 @@ export function runApp({ name, serve, env = {} }: Facts): Running {
 
 /** The list, for two servers that run. */
 export function describeFacts(app: Running): void {
+  describeApi(app);
+  describePage(app);
+}
+
+/** What of it takes no page. */
+export function describeApi(app: Running): void {
   const look = (visitor: Visitor, server = app.one): Promise<Looked> =>
     visitor.json<Looked>(server, "/api/session");
 
@@ -99,7 +109,7 @@ export function describeFacts(app: Running): void {
     it("who stores nothing gets no cookie, and no file", async () => {
       const before = await app.files();
       const visitor = new Visitor();
-      for (const path of ["/", "/api/session"]) {
+      for (const path of [app.quietPage, "/api/session"]) {
         const response = await visitor.get(app.one, path);
         expect(response.status).toBe(200);
         expect(response.headers.getSetCookie()).toEqual([]);
@@ -208,7 +218,7 @@ export function describeFacts(app: Running): void {
 
       const { id } = (await response.json()) as { id: string };
       expect(id).not.toBe(before.id);
-      expect(await look(visitor, app.two)).toEqual({
+      expect(await look(visitor, app.two)).toMatchObject({
         id,
         isNew: false,
         data: { visits: 1, user: "Ada" },
@@ -244,7 +254,9 @@ export function describeFacts(app: Running): void {
     expect(before.data).toEqual({ visits: 1 });
     await restarted.kill();
   });
+}
 
+function describePage(app: Running): void {
   inChromium("the page, in Chromium", (openPage) => {
     it.each([
       ["with JavaScript", true],

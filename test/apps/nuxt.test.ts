@@ -21,6 +21,7 @@ import {
 import { has } from "../_needs.ts";
 import { args, executablePath } from "../e2e/chromium.ts";
 import { type App, buildApp, type Server, startApp } from "./_app.ts";
+import { describeApi, runApp } from "./_facts.ts";
 import { root } from "./_pack.ts";
 
 const serve = [".output/server/index.mjs"];
@@ -38,6 +39,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.kill();
   if (cwd) await rm(cwd, { recursive: true, force: true });
+});
+
+// Its own page counts a visit while it is rendered.
+describe("playground/nuxt", () => {
+  describeApi(runApp({ name: "nuxt", serve, quietPage: "/welcome" }));
 });
 
 /** One more server, in a directory below `cwd`, until the test is over. */
@@ -320,7 +326,10 @@ const known: string = ready.value;
 `,
     );
     const own = await readFile(config(), "utf8");
-    await writeFile(config(), own.replace("fileSession: {", 'fileSession: { maxAge: "a day",'));
+    await writeFile(
+      config(),
+      own.replace("fileSession: {", 'fileSession: { idleTimeout: "a day",'),
+    );
     try {
       expect(await typeErrors(app.dir)).toEqual([
         "app/pages/probe.vue(3,7): error TS2322: Type 'string | null' is not assignable to type 'number | null'.",

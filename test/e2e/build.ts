@@ -42,10 +42,10 @@ export async function buildApp(project: string, cli: string, dir: string): Promi
 }
 
 /**
- * Builds the playground with each Nitro. Gives the paths of the servers in copies outside of the project:
+ * Builds the playground with each Nitro, or with this one. Gives the paths of the servers in copies outside of the project:
  * what they need and did not bring along, they do not find there.
  */
-export async function buildPlaygrounds(): Promise<string[]> {
+export async function buildPlaygrounds(only?: string): Promise<string[]> {
   const project = await newProject();
   try {
     await cp(join(root, "tsconfig.json"), join(project, "tsconfig.json"));
@@ -53,8 +53,9 @@ export async function buildPlaygrounds(): Promise<string[]> {
       recursive: true,
       filter: (path) => !/\/(?:\.output|\.nitro|\.data|node_modules)$/.test(path),
     });
+    const wanted = nitros.filter(({ nitro }) => only === undefined || nitro === only);
     return await Promise.all(
-      nitros.map(async ({ cli, dir }) => {
+      wanted.map(async ({ cli, dir }) => {
         await buildApp(project, cli, dir);
         const copy = await mkdtemp(join(tmpdir(), "filesession-playground-"));
         await cp(join(project, dir, ".output"), copy, { recursive: true });

@@ -1,0 +1,3 @@
+import { describeNitro } from "./_nitro.ts";
+
+describeNitro("nitro3");
