@@ -169,7 +169,9 @@ export async function startApp(
 ): Promise<Server> {
   const port = await freePort();
   const [program = "", ...args] = serve;
-  const runtime = runtimes.find(({ name }) => name === process.env.APP_RUNTIME);
+  const { APP_RUNTIME } = process.env;
+  const runtime = runtimes.find(({ name }) => name === APP_RUNTIME);
+  if (APP_RUNTIME && !runtime) throw new Error(`no such runtime: APP_RUNTIME=${APP_RUNTIME}`);
   const child = spawn(
     runtime?.command ?? app.node,
     [...(runtime?.args ?? []), join(app.dir, program), ...args],

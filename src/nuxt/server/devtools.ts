@@ -26,7 +26,7 @@ const handler: EventHandler = defineEventHandler(async (event): Promise<string |
   if (site !== "same-origin" && (isPost || site === "cross-site" || site === "same-site"))
     throw createError({ statusCode: 403, message: "Only for the app's own DevTools" });
   const driver = sessionDriver();
-  if (driver) watch(driver);
+  if (driver) await watch(driver);
   const session = await useFileSession(event);
   if (isPost) {
     await session.clear();
@@ -65,10 +65,10 @@ function sessionDriver(): SessionDriver | undefined {
 
 const watched = new WeakSet<SessionDriver>();
 
-function watch(driver: SessionDriver): void {
+async function watch(driver: SessionDriver): Promise<void> {
   if (watched.has(driver)) return;
   watched.add(driver);
-  void driver.watch(noteChange);
+  await driver.watch(noteChange);
 }
 
 async function textOf(file: string): Promise<string> {
