@@ -104,9 +104,9 @@ export interface FileSessionConfig<T extends object = any> {
   trustProxy?: boolean | number | undefined;
   /**
    * Seconds between two cleanings of the directory, in which ended sessions are removed. Default
-   * 600; `false` or 0: never. A session counts as ended after its `idleTimeout`, or `maxAge` if
-   * that is shorter: the longest that this process has used its handler with, so give sessions of very different lifetimes a `filePrefix`
-   * each.
+   * 600; `false` or 0: never. A session counts as ended after its `idleTimeout`, or its `maxAge` if
+   * that is shorter: the longest that this process has used its handler with. So give sessions of
+   * very different lifetimes a `filePrefix` each.
    */
   cleanInterval?: number | false | undefined;
 
