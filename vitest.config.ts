@@ -4,7 +4,7 @@ import { size } from "./test/_size.ts";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/storm/**", "**/node_modules/**"],
+    exclude: ["test/{apps,storm}/**", "**/node_modules/**"],
     globalSetup: "test/_build.ts",
     maxWorkers: 2, // on two processors one would be the default; much of it is waiting
     testTimeout: size(20_000, 3_600_000),
