@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryHandler } from "../src/testing.ts";
@@ -116,6 +116,13 @@ describe("configureFileSession", () => {
     const cookies = new Headers();
     await (await newcomer(undefined, cookies)).update({ n: 1 });
     expect(cookies.get("set-cookie")).toMatch(/^app=/);
+  });
+
+  it("makes no directory for options that it refuses", () => {
+    const fileDir = join(tempDir(), "sessions");
+    for (const refused of [{ maxAge: 0 }, { secret: undefined }, { version: 0 }])
+      expect(() => configureFileSession({ fileDir, ...refused })).toThrow();
+    expect(existsSync(fileDir)).toBe(false);
   });
 
   it("is meant by `fileSessions` too, also by one that was made before", async () => {

@@ -251,14 +251,12 @@ function settingsOf(config: FileSessionConfig): Settings {
   if (maxSessions !== Infinity && !(Number.isSafeInteger(maxSessions) && maxSessions > 0))
     throw badOption("maxSessions", maxSessions, "a whole number, 1 or more");
   const adoption = adopt === undefined ? undefined : readAdoption(adopt, name);
-  const handler = config.handler ?? sharedHandler(config);
   return {
     name,
     maxAgeMs: milliseconds("maxAge", maxAge),
     idleMs: milliseconds("idleTimeout", idleTimeout),
     cookie,
     generateId,
-    handler: "secret" in config ? sealedHandler(handler, config.secret) : handler,
     checkIp,
     proxies,
     cleanMs: cleanInterval ? milliseconds("cleanInterval", cleanInterval) : 0,
@@ -266,7 +264,15 @@ function settingsOf(config: FileSessionConfig): Settings {
     maxSessions,
     // Nobody could be told the token.
     adoption: cookie === false ? undefined : adoption,
+    // Last: who is refused for another option leaves no directory behind.
+    handler: handlerOf(config),
   };
+}
+
+function handlerOf(config: FileSessionConfig): Handler {
+  const secrets = "secret" in config ? readSecrets(config.secret) : undefined;
+  const handler = config.handler ?? sharedHandler(config);
+  return secrets ? sealedHandler(handler, secrets) : handler;
 }
 
 function shapeOf({ schema, version, migrate, onInvalid = "empty" }: FileSessionConfig): Shape {
@@ -311,8 +317,7 @@ export async function closeFileSessions(): Promise<void> {
 // And one for the same secrets over each of them.
 const sealedHandlers = new WeakMap<Handler, Map<string, SealedHandler>>();
 
-function sealedHandler(handler: Handler, secret: Secrets | undefined): SealedHandler {
-  const secrets = readSecrets(secret);
+function sealedHandler(handler: Handler, secrets: readonly string[]): SealedHandler {
   let known = sealedHandlers.get(handler);
   if (!known) sealedHandlers.set(handler, (known = new Map()));
   const list = JSON.stringify(secrets);
