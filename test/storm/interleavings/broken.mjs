@@ -55,7 +55,7 @@ export const broken = {
   },
   "a new session replaces what is there": {
     file: "publish.js",
-    from: 'place === "over" ? renameIfThere : linkIfAbsent',
+    from: 'place === "over" ? renameIfThere : putWhereNothingIs',
     to: "renameIfThere",
     scenario: "a late release, first updates",
   },
