@@ -185,13 +185,18 @@ export function isNoTime(ms: number): boolean {
 }
 
 /**
- * A descriptor of a file that somebody may have removed; `undefined` when it is not there.
- * Neither a planted link is followed nor a planted FIFO waited for.
+ * A descriptor of a file that somebody may have removed; `undefined` when it is not there, or, where
+ * `access` would make it with this `mode`, when its directory is not. Neither a planted link is
+ * followed nor a planted FIFO waited for.
  */
-export function openIfThere(path: string, access: number = constants.O_RDONLY): number | undefined {
+export function openIfThere(
+  path: string,
+  access: number = constants.O_RDONLY,
+  mode?: number,
+): number | undefined {
   for (let tries = 0; ; tries++)
     try {
-      return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
     } catch (error) {
       if (errno(error) === "ENOENT") return undefined;
       if (!pausedFor(error, tries)) throw error;

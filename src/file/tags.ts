@@ -15,14 +15,13 @@
 // After a power cut with `durability: "process"` entries may be missing, as anything written in the last
 // seconds may. The next `tag` makes them again.
 
-import { constants, fchmodSync, lstatSync, openSync, type Stats } from "node:fs";
+import { constants, fchmodSync, lstatSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { badDir, errno, notOurs, placeFailed } from "../core/error.ts";
+import { badDir, notOurs, placeFailed } from "../core/error.ts";
 import { closeAfter } from "./descriptor.ts";
 import { confirmDirectory, isTrusted, makeDirectory } from "./directory.ts";
 import { unlinkIfThere } from "./lock.ts";
 import type { Names } from "./names.ts";
-import { pausedFor } from "./platform.ts";
 import { openIfThere, setTouched, syncDirectory } from "./publish.ts";
 import { entriesIn } from "./walk.ts";
 
@@ -147,28 +146,17 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-const asEntry =
-  constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const asEntry = constants.O_WRONLY | constants.O_CREAT;
 
 /** Makes the entry, unless it is there, a new one. Whether there is a directory for it. */
 function make(path: string): boolean {
-  const fd = openEntry(path);
+  const fd = openIfThere(path, asEntry, 0o600);
   if (fd === undefined) return false;
   closeAfter(fd, () => {
     fchmodSync(fd, 0o600); // the umask may have taken bits of ours away
     setTouched(fd, Date.now());
   });
   return true;
-}
-
-function openEntry(path: string): number | undefined {
-  for (let tries = 0; ; tries++)
-    try {
-      return openSync(path, asEntry, 0o600);
-    } catch (error) {
-      if (errno(error) === "ENOENT") return undefined;
-      if (!pausedFor(error, tries)) throw error;
-    }
 }
 
 /** Nothing happens when the entry is not there. */

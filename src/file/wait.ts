@@ -28,7 +28,8 @@ export async function waitForLock(file: string, options: WaitOptions): Promise<L
   let vanished = 0;
   let vanishedAt: number | undefined;
   for (let attempt = 0; ; attempt++) {
-    const lock = tryLock(file, performance.now() - (vanishedAt ?? Infinity) > vanishingMs);
+    const isLast = vanishedAt !== undefined && performance.now() - vanishedAt > vanishingMs;
+    const lock = tryLock(file, isLast);
     if (lock) return lock;
     const held = watch.look();
     vanishedAt = held ? undefined : (vanishedAt ?? performance.now());

@@ -18,7 +18,7 @@ import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { inject } from "vitest";
-import { runtimes } from "../runtimes/_runtimes.mjs";
+import { isWanted, runtimes } from "../runtimes/_runtimes.mjs";
 import { place, root } from "./_pack.ts";
 
 const run = promisify(execFile);
@@ -133,17 +133,13 @@ function filesOf(dir: string): string[] {
 
 /**
  * This Node when it is new enough for the app's `engines`, otherwise Node 24, which is installed beside
- * these tests: `>=22.19` and the like are understood.
+ * these tests.
  */
 async function nodeFor(dir: string): Promise<string> {
   const { engines } = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as {
     engines?: { node?: string };
   };
-  const [, major = 0, minor = 0] = /^>=(\d+)\.(\d+)/.exec(engines?.node ?? "") ?? [];
-  const [ourMajor = 0, ourMinor = 0] = process.versions.node.split(".").map(Number);
-  const isEnough =
-    ourMajor > Number(major) || (ourMajor === Number(major) && ourMinor >= Number(minor));
-  if (isEnough) return process.execPath;
+  if (isWanted(process.versions.node, engines)) return process.execPath;
   const here = join(root, "test/apps");
   const node = join(here, "node_modules/node-24/bin/node");
   await (installing ??= installNode(here, node));

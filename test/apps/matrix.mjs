@@ -8,7 +8,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { installRuntimes, runtimes } from "../runtimes/_runtimes.mjs";
+import { installRuntimes, isWanted, runtimes } from "../runtimes/_runtimes.mjs";
+import { table } from "../runtimes/_table.mjs";
 import { known } from "./_known.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -92,11 +93,8 @@ function unsupported(app, runtime, version) {
   const { engines } = JSON.parse(
     readFileSync(join(root, "playground", folderOf(app), "package.json"), "utf8"),
   );
-  const [, major, minor] = /^>=(\d+)\.(\d+)/.exec(engines?.node ?? "") ?? [undefined, 0, 0];
-  const [ours, oursMinor] = version.split(".").map(Number);
-  if (ours > Number(major) || (ours === Number(major) && oursMinor >= Number(minor)))
-    return undefined;
-  return `needs ${major}.${minor}`;
+  if (isWanted(version, engines)) return undefined;
+  return `needs ${engines.node.replace(">=", "")}`;
 }
 
 function folderOf(app) {
@@ -116,9 +114,4 @@ function cell(app, runtime) {
   if (!Array.isArray(failures)) return failures;
   if (unknown(app, runtime).length > 0) return "FAILS";
   return failures.length > 0 ? "limits" : "yes";
-}
-
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((text, i) => text.padEnd(widths[i])).join("  ")).join("\n");
 }

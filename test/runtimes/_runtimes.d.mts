@@ -6,3 +6,4 @@ export interface Runtime {
 
 export const runtimes: Runtime[];
 export function installRuntimes(): void;
+export function isWanted(version: string, engines: { node?: string } | undefined): boolean;

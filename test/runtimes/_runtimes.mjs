@@ -38,3 +38,10 @@ export function installRuntimes() {
   const self = join(modules, "filesession");
   if (!existsSync(self)) symlinkSync("../../..", self, "dir");
 }
+
+/** Whether a version of Node is one that this `engines` of a package wants: `>=22.19` and the like are understood. */
+export function isWanted(version, engines) {
+  const [, major = 0, minor = 0] = (/^>=(\d+)\.(\d+)/.exec(engines?.node ?? "") ?? []).map(Number);
+  const [ours, oursMinor] = version.split(".").map(Number);
+  return ours > major || (ours === major && oursMinor >= minor);
+}

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { known } from "./_known.mjs";
 import { installRuntimes, runtimes } from "./_runtimes.mjs";
+import { table } from "./_table.mjs";
 import { runTogether } from "./together.mjs";
 
 const alone = {
@@ -70,9 +71,4 @@ function unknown(check, name) {
 function cell(check, name) {
   if (unknown(check, name).length > 0) return "FAILS";
   return results[check][name].length > 0 ? "limits" : "yes";
-}
-
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((text, i) => text.padEnd(widths[i])).join("  ")).join("\n");
 }

@@ -10,7 +10,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { FileHandler, SessionError } from "../../src/index.ts";
+import { isSessionError } from "../../src/core/error.ts";
+import { FileHandler } from "../../src/index.ts";
 import type { Point } from "../_interrupt.mjs";
 import { CarelessHandler, type Carelessness, type Updater } from "./_careless.mjs";
 
@@ -126,7 +127,7 @@ export const acts: Record<string, Act> = {
       } catch (error) {
         // It cleans what the other pauses have there too. Stalled for longer than the 0.15 s that locks
         // last here, we lose one of theirs, and all the rest is cleaned.
-        const isLost = error instanceof SessionError && error.code === "ERR_SESSION_LOCK_LOST";
+        const isLost = isSessionError(error, "ERR_SESSION_LOCK_LOST");
         const isOurs = Object.values(ids).some((id) =>
           String(error).includes(handler._lockFile(id)),
         );
@@ -274,8 +275,7 @@ export async function pause(
   const isOurs = await written.then(
     () => true,
     (error: unknown) => {
-      if (isSlow && error instanceof SessionError && error.code === "ERR_SESSION_LOCK_LOST")
-        return false;
+      if (isSlow && isSessionError(error, "ERR_SESSION_LOCK_LOST")) return false;
       throw error;
     },
   );
