@@ -98,13 +98,6 @@ export function describeApi(app: Running): void {
     return visitor;
   }
 
-  /** Somebody else, with what this visitor's cookie is now. */
-  function thiefOf(visitor: Visitor): Visitor {
-    const thief = new Visitor();
-    thief.cookies.set("session", visitor.cookies.get("session")!);
-    return thief;
-  }
-
   describe("a visitor", () => {
     it("who stores nothing gets no cookie, and no file", async () => {
       const before = await app.files();
@@ -191,7 +184,7 @@ export function describeApi(app: Running): void {
     it("cannot undo a log-out: one that began before it is refused, and brings nothing back", async () => {
       const visitor = await guest();
       const { id } = await look(visitor);
-      const slow = post(thiefOf(visitor), "/api/slow?ms=1500");
+      const slow = post(visitor.copy(), "/api/slow?ms=1500");
       await look(visitor);
       await sleep(300); // it has read the session
       await post(visitor, "/api/logout", app.two);
@@ -211,7 +204,7 @@ export function describeApi(app: Running): void {
   describe("a log-in", () => {
     it("gives a new token, keeps the data, and the old token is dead", async () => {
       const visitor = await guest();
-      const thief = thiefOf(visitor);
+      const thief = visitor.copy();
       const before = await look(visitor);
 
       const response = await logIn(visitor, "Ada");
@@ -231,7 +224,7 @@ export function describeApi(app: Running): void {
     it("ends with a log-out, on disk and in the browser", async () => {
       const visitor = await guest();
       await logIn(visitor, "Ada");
-      const thief = thiefOf(visitor);
+      const thief = visitor.copy();
       const { id } = await look(visitor);
 
       const response = await post(visitor, "/api/logout", app.two);

@@ -31,8 +31,7 @@ describe("playground/astro", () => {
     it("has a new id after a log-in, and the old one is dead", async () => {
       const visitor = new Visitor();
       await post(visitor, "add?key=a");
-      const thief = new Visitor();
-      thief.cookies.set("astro-session", visitor.cookies.get("astro-session")!);
+      const thief = visitor.copy();
       await post(visitor, "login");
       const session = { keys: ["a"], user: "Ada" };
       expect(await visitor.json(app.two, "/api/astro/session")).toEqual(session);
@@ -66,8 +65,7 @@ describe("playground/astro", () => {
     it("cannot do this: a request that began before a log-out brings it back", async () => {
       const visitor = new Visitor();
       await post(visitor, "login");
-      const thief = new Visitor();
-      thief.cookies.set("astro-session", visitor.cookies.get("astro-session")!);
+      const thief = visitor.copy();
       const slow = post(thief, "add?key=b&ms=600");
       await sleep(200); // it has read the session
       await post(visitor, "logout", app.two);

@@ -34,6 +34,13 @@ export class Visitor {
     this.#userAgent = userAgent;
   }
 
+  /** Somebody else, with the cookies that this one has now. */
+  copy(): Visitor {
+    const copy = new Visitor();
+    for (const [name, value] of this.cookies) copy.cookies.set(name, value);
+    return copy;
+  }
+
   async get(server: Place, path: string): Promise<Response> {
     return this.send(server, path);
   }
