@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "../src/file/queue.ts";
+import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "../src/core/queue.ts";
 
 let now: number;
 

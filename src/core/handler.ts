@@ -88,6 +88,21 @@ export interface WriteOptions {
    */
   time?: number;
   /**
+   * When a session that is created by this was last used elsewhere, in milliseconds since the epoch.
+   * Default: now. Without effect on a session that is there.
+   */
+  touched?: number;
+  /** With `tag`: when it was given, in milliseconds since the epoch. Default: now. */
+  tagTime?: number;
+  /**
+   * Seconds without a store, update or touch after which the place may forget the session.
+   */
+  idleTimeout?: number;
+  /**
+   * Whether the session is held while `change` runs.
+   */
+  lock?: boolean;
+  /**
    * The id the session had until now. The session moves: afterwards `oldId` is a miss, and the
    * creation time is kept. The same as `id`: nothing moves.
    */

@@ -10,6 +10,11 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   );
 }
 
+/** Whether it is an `async` function. One that is not may still give a promise. */
+export function isAsyncFunction(change: unknown): boolean {
+  return Object.prototype.toString.call(change) === "[object AsyncFunction]";
+}
+
 /** What `use` makes of a value: at once if it is there, and without a turn of the event loop. */
 export function andThen<T, U>(
   value: MaybePromise<T>,

@@ -26,7 +26,7 @@ import { finishMove, isTrace, leftOfMove, move, traceIn } from "./move.ts";
 import { networkDiskAt } from "./network-disk.ts";
 import { lockFile, Names } from "./names.ts";
 import { type Durability, handlerName, type Settings } from "./options.ts";
-import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "./queue.ts";
+import { beginTurn, endTurn, isOthersTurn, waitForTurn } from "../core/queue.ts";
 import type { Meta } from "./record.ts";
 import { LockedFile } from "./session-file.ts";
 import type { Found, Snapshot } from "./found.ts";

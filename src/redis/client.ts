@@ -1,0 +1,154 @@
+// The clients that people have, by the few members that are used: those of ioredis and of node-redis, for
+// one server, for Sentinels and for a Cluster.
+
+/** What all of them have. */
+interface Emitter {
+  on(event: "error", listener: (error: Error) => void): unknown;
+  off(event: "error", listener: (error: Error) => void): unknown;
+  connect(): Promise<unknown>;
+}
+
+/** An instance of `Redis` or `Cluster` of ioredis 5 or 6. */
+export interface IoredisLike extends Emitter {
+  readonly status: string;
+  readonly options?: { readonly keyPrefix?: string | undefined };
+  call(command: string, ...args: string[]): Promise<unknown>;
+  disconnect(): void;
+  /** A Cluster has them. */
+  nodes?(role: "master"): IoredisLike[];
+}
+
+/** What `createClient` of node-redis 5 or 6 gives. */
+export interface NodeRedisLike extends Emitter {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  sendCommand(args: string[]): Promise<unknown>;
+  destroy(): unknown;
+}
+
+/** What `createSentinel` of node-redis 5 or 6 gives. */
+export interface NodeRedisSentinelLike extends Emitter {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  sendCommand(isReadonly: boolean | undefined, args: string[]): Promise<unknown>;
+  getMasterNode(): unknown;
+  destroy(): unknown;
+}
+
+/** What `createCluster` of node-redis 5 or 6 gives. */
+export interface NodeRedisClusterLike extends Emitter {
+  readonly isOpen: boolean;
+  readonly masters: readonly object[];
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+  ): Promise<unknown>;
+  nodeClient(node: never): NodeRedisLike | Promise<NodeRedisLike>;
+  destroy(): unknown;
+}
+
+/** A client of yours: of ioredis or node-redis, one server's, Sentinels' or a Cluster's. */
+export type RedisClient =
+  | IoredisLike
+  | NodeRedisLike
+  | NodeRedisSentinelLike
+  | NodeRedisClusterLike;
+
+/** Sends a command, whole, to one server. */
+export type Send = (command: string[]) => Promise<unknown>;
+
+/** A client, whichever it is. */
+export interface Link {
+  /** Whether a command that is sent now goes out now. */
+  isReady(): boolean;
+  /** Connects a client that nobody has connected. */
+  open(): Promise<unknown>;
+  /** Sends a command to the server that has `key`. */
+  send(key: string, command: string[]): Promise<unknown>;
+  /** Each server that has keys of its own. */
+  masters(): Promise<Send[]>;
+  close(): void;
+  onError(listener: (error: Error) => void): () => void;
+  /** What the client puts before each key by itself. */
+  readonly keyPrefix: string;
+}
+
+/** Whether it looks like one of them. */
+export function isClient(client: unknown): client is RedisClient {
+  return (
+    typeof client === "object" && client !== null && ("call" in client || "sendCommand" in client)
+  );
+}
+
+export function linkOf(client: RedisClient): Link {
+  return {
+    ...partsOf(client),
+    onError(listener) {
+      client.on("error", listener);
+      return () => void client.off("error", listener);
+    },
+  };
+}
+
+function partsOf(client: RedisClient): Omit<Link, "onError"> {
+  if ("call" in client) return ofIoredis(client);
+  if ("masters" in client) return ofNodeRedisCluster(client);
+  return "getMasterNode" in client ? ofNodeRedisSentinel(client) : ofNodeRedis(client);
+}
+
+function ofIoredis(client: IoredisLike): Omit<Link, "onError"> {
+  const send =
+    (to: IoredisLike): Send =>
+    ([name = "", ...args]) =>
+      to.call(name, ...args);
+  const sendTo = send(client);
+  return {
+    isReady: () => client.status === "ready",
+    open: async () => (client.status === "wait" ? client.connect() : undefined),
+    send: (_, command) => sendTo(command),
+    masters: async () => (client.nodes ? client.nodes("master").map(send) : [sendTo]),
+    close: () => client.disconnect(),
+    keyPrefix: client.options?.keyPrefix ?? "",
+  };
+}
+
+function ofNodeRedis(client: NodeRedisLike): Omit<Link, "onError"> {
+  const send: Send = (command) => client.sendCommand(command);
+  return {
+    isReady: () => client.isReady,
+    open: async () => (client.isOpen ? undefined : client.connect()),
+    send: (_, command) => send(command),
+    masters: async () => [send],
+    close: () => void client.destroy(),
+    keyPrefix: "",
+  };
+}
+
+function ofNodeRedisSentinel(client: NodeRedisSentinelLike): Omit<Link, "onError"> {
+  const send: Send = (command) => client.sendCommand(false, command);
+  return {
+    isReady: () => client.isReady,
+    open: async () => (client.isOpen ? undefined : client.connect()),
+    send: (_, command) => send(command),
+    masters: async () => [send],
+    close: () => void client.destroy(),
+    keyPrefix: "",
+  };
+}
+
+function ofNodeRedisCluster(client: NodeRedisClusterLike): Omit<Link, "onError"> {
+  return {
+    isReady: () => client.isOpen,
+    open: async () => (client.isOpen ? undefined : client.connect()),
+    send: (key, command) => client.sendCommand(key, false, command),
+    masters: async () => {
+      const nodes = await Promise.all(
+        client.masters.map((node) => client.nodeClient(node as never)),
+      );
+      return nodes.map((node) => (command) => node.sendCommand(command));
+    },
+    close: () => void client.destroy(),
+    keyPrefix: "",
+  };
+}

@@ -1,0 +1,149 @@
+// A session that moves to another id, which in a Cluster may be on another node: at no moment is it lost,
+// and at none is it in two places.
+//
+//   1  at the new id:  what is to be there, "coming" from the old id and its rev, with what it replaces
+//   2  at the old id:  "gone" to the new one, if it has that rev still. Now it has moved
+//   3  at the new id:  it is live
+//   4  at the old id:  nothing, or for a while word of where it has gone
+//
+// Whoever finds it coming looks at the old id. Has it gone to here, then it has moved. Has it that rev, it
+// has not moved yet, and what was there before counts. Otherwise it never will. So a reader knows at every
+// moment; and a writer who finds it undecided gives the old one another rev, with which step 2 fails. A
+// crash leaves one of these states, and whoever comes next finds out.
+
+import type { Place, Replaced } from "./place.ts";
+import { endOf, type Found, foundIn, type State, type Stored, stringOf } from "./record.ts";
+
+interface Coming extends Found {
+  state: Extract<State, { is: "coming" }>;
+}
+
+export function isComing(found: Found | undefined): found is Coming {
+  return found?.state.is === "coming";
+}
+
+/** What a reader has to take `found` for, which stands at `id`. */
+export async function resolved(
+  place: Place,
+  id: string,
+  found: Found | undefined,
+): Promise<Found | undefined> {
+  if (!isComing(found)) return found;
+  if ((await fateOf(place, id, found)) === "moved") return { ...found, state: { is: "live" } };
+  const again = await place.look(id);
+  // The old one may have been forgotten since, but not before the new one was live.
+  if (again?.head.rev !== found.head.rev) return resolved(place, id, again);
+  return before(found);
+}
+
+/**
+ * Decides about what is coming to `id`. A writer begins with it, with the lock's token if they hold the
+ * session.
+ */
+export async function settle(place: Place, id: string, token?: string): Promise<void> {
+  const found = await place.look(id);
+  if (!isComing(found)) return;
+  const fate = await fateOf(place, id, found);
+  if (fate === "open") {
+    await giveUp(place, found);
+    return settle(place, id, token);
+  }
+  const stored = fate === "moved" ? arrived(place, found) : before(found);
+  await place.replaceWhenFree(id, { expected: found.head.rev, stored, token });
+}
+
+/** A move, all of it known. */
+export interface Move {
+  from: string;
+  to: string;
+  /** What stands at `from`: a session. */
+  old: Found;
+  /** What stands at `to`. */
+  target: Found | undefined;
+  /** What is to stand there. */
+  stored: Stored;
+  /** Seconds for which the old id leads to the new one. */
+  grace: number;
+  /** The locks that are held, by id. */
+  tokens: ReadonlyMap<string, string>;
+}
+
+/** Moves the session, unless somebody has written meanwhile. */
+export async function move(
+  place: Place,
+  { from, to, old, target, stored, grace, tokens }: Move,
+): Promise<Replaced> {
+  const coming = { ...stored, state: comingFrom(from, old, target) };
+  const { rev } = coming.head;
+  const first = await place.replace(to, {
+    expected: target?.head.rev,
+    stored: coming,
+    token: tokens.get(to),
+  });
+  if (first !== "done") return first;
+  const word = gone(place, old, { is: "gone", to, until: graceEnd(grace), rev });
+  const second = await place.replace(from, {
+    expected: old.head.rev,
+    stored: word,
+    token: tokens.get(from),
+    // As long as the other is not live yet, somebody may ask.
+    until: Math.max(endOf(word.head) ?? Infinity, endOf(stored.head) ?? Infinity),
+  });
+  if (second !== "done") {
+    await place.replace(to, { expected: rev, stored: target, token: tokens.get(to) });
+    return second;
+  }
+  // Others may have done these for us.
+  await place.replace(to, { expected: rev, stored: arrived(place, coming), token: tokens.get(to) });
+  await place.replace(from, {
+    expected: word.head.rev,
+    stored: grace > 0 ? { ...word, head: { ...word.head, rev: place.newRev() } } : undefined,
+    token: tokens.get(from),
+  });
+  return "done";
+}
+
+function comingFrom(from: string, old: Found, target: Found | undefined): Coming["state"] {
+  return { is: "coming", from, rev: old.head.rev, before: target && stringOf(target) };
+}
+
+function gone(place: Place, { head }: Found, state: State): Stored {
+  const now = Date.now();
+  return {
+    head: { ...head, touched: now, rev: place.newRev() },
+    state,
+    encoding: "json",
+    text: "",
+  };
+}
+
+function graceEnd(grace: number): number | undefined {
+  return grace > 0 ? Date.now() + 1000 * grace : undefined;
+}
+
+function arrived(place: Place, coming: Stored): Stored {
+  return { ...coming, state: { is: "live" }, head: { ...coming.head, rev: place.newRev() } };
+}
+
+function before({ state }: Coming): Found | undefined {
+  return state.before === undefined ? undefined : foundIn(state.before);
+}
+
+async function fateOf(
+  place: Place,
+  id: string,
+  { head, state }: Coming,
+): Promise<"moved" | "open" | "over"> {
+  const there = await place.look(state.from);
+  if (there?.state.is === "gone" && there.state.to === id && there.state.rev === head.rev)
+    return "moved";
+  return there?.head.rev === state.rev ? "open" : "over";
+}
+
+/** Gives the old session another rev, so that it does not move on what it had. */
+async function giveUp(place: Place, { state }: Coming): Promise<void> {
+  const old = await place.look(state.from);
+  if (old?.head.rev !== state.rev) return;
+  const stored = { ...old, head: { ...old.head, rev: place.newRev() } };
+  await place.replaceWhenFree(state.from, { expected: state.rev, stored });
+}

@@ -1,0 +1,189 @@
+// A session as Redis has it, one string that a person can read with `redis-cli GET`:
+//
+//   fs1 <touched> <rev> <time> <expires> <idle> <lasting> <encoding> <ip> <cookie> <tag> <tagTime> <state>
+//   <data>
+//
+// The words of the first line have a space between them. `*` is a word that is absent; all else is as
+// `escapeWord` makes it. `touched` has 13 digits always, so that it can be changed in its place. `rev` is
+// another one after every write, never one that was there before: whoever writes says which one they
+// have seen. `idle` is in milliseconds.
+//
+// <state> is one of
+//   live
+//   gone <to> <until> <rev>          the session has moved to the id `to`, where it was to be `rev`
+//   coming <from> <rev> <before>     a session that is being moved here, see move.ts
+//
+// The scripts read and write the same words, in script.ts.
+
+import type { SessionRecord } from "../core/handler.ts";
+import { type Encoding, type Pickled, unpickle } from "../core/pickle.ts";
+import { escapeWord, unescapeWord } from "./keys.ts";
+
+/** What stands in a session's first line, but for its state. Moments and durations in milliseconds. */
+export interface Head {
+  touched: number;
+  rev: string;
+  time: number;
+  expires: number | undefined;
+  idle: number | undefined;
+  lasting: boolean;
+  ip: string;
+  cookieName: string | undefined;
+  tag: string | undefined;
+  tagTime: number | undefined;
+}
+
+export type State =
+  | { is: "live" }
+  | { is: "gone"; to: string; until: number | undefined; rev: string }
+  | { is: "coming"; from: string; rev: string; before: string | undefined };
+
+/** What is stored under a session's key. */
+export interface Stored extends Pickled {
+  head: Head;
+  state: State;
+}
+
+/** The same, and its data; there is none of a session that has gone. */
+export interface Found extends Stored {
+  data: unknown;
+}
+
+/** The word for what is absent. */
+export const absent = "*";
+
+/** What `text` says; `undefined` when it is none of ours. */
+export function parseStored(text: string): Stored | undefined {
+  const end = text.indexOf("\n");
+  const words = end === -1 ? [] : text.slice(0, end).split(" ");
+  const [magic, touched, rev, time, expires, idle, lasting, encoding, ip, cookie, tag, tagTime] =
+    words;
+  const state = parseState(words.slice(12));
+  if (
+    magic !== "fs1" ||
+    touched?.length !== touchedDigits ||
+    rev === undefined ||
+    ip === undefined ||
+    state === undefined ||
+    !isEncoding(encoding)
+  )
+    return undefined;
+  const head: Head = {
+    touched: Number(touched),
+    rev,
+    time: Number(time),
+    expires: number(expires),
+    idle: number(idle),
+    lasting: lasting === "1",
+    ip: unescapeWord(ip),
+    cookieName: word(cookie),
+    tag: word(tag),
+    tagTime: number(tagTime),
+  };
+  if (Number.isNaN(head.touched + head.time + (head.expires ?? 0) + (head.idle ?? 0)))
+    return undefined;
+  return { head, state, encoding, text: text.slice(end + 1) };
+}
+
+/** What a first line says, which a script has written. */
+export function parseHead(line: string): Head {
+  const stored = parseStored(`${line}\n`);
+  if (!stored) throw new TypeError(`no first line of a session: ${line}`);
+  return stored.head;
+}
+
+/** The same, with the data that is in it. */
+export function foundIn(text: string): Found | undefined {
+  const stored = parseStored(text);
+  if (!stored) return undefined;
+  if (stored.state.is === "gone") return { ...stored, data: undefined };
+  try {
+    return { ...stored, data: unpickle(stored.encoding, stored.text) };
+  } catch {
+    return undefined; // `pickle` has not made it
+  }
+}
+
+/** The text that says so. */
+export function stringOf({ head, state, encoding, text }: Stored): string {
+  const { touched, rev, time, expires, idle, lasting, ip, cookieName, tag, tagTime } = head;
+  const words = [
+    "fs1",
+    momentOf(touched),
+    rev,
+    time,
+    expires ?? absent,
+    idle ?? absent,
+    lasting ? 1 : 0,
+    encoding,
+    escapeWord(ip),
+    wordOf(cookieName),
+    wordOf(tag),
+    tagTime ?? absent,
+    stateWords(state),
+  ];
+  return `${words.join(" ")}\n${text}`;
+}
+
+/** A moment as `touched` is written. */
+export function momentOf(moment: number): string {
+  return String(moment).padStart(touchedDigits, "0");
+}
+
+const touchedDigits = 13;
+
+/** The word for `text`. */
+export function wordOf(text: string | undefined): string {
+  return text === undefined ? absent : escapeWord(text);
+}
+
+function stateWords(state: State): string {
+  if (state.is === "live") return "live";
+  if (state.is === "gone")
+    return `gone ${escapeWord(state.to)} ${state.until ?? absent} ${state.rev}`;
+  return `coming ${escapeWord(state.from)} ${state.rev} ${wordOf(state.before)}`;
+}
+
+function parseState(words: string[]): State | undefined {
+  const [is, id, second, third] = words;
+  if (is === "live" && words.length === 1) return { is };
+  if (id === undefined || second === undefined || third === undefined) return undefined;
+  if (is === "gone") return { is, to: unescapeWord(id), until: number(second), rev: third };
+  if (is === "coming") return { is, from: unescapeWord(id), rev: second, before: word(third) };
+  return undefined;
+}
+
+function number(text: string | undefined): number | undefined {
+  return text === absent ? undefined : Number(text);
+}
+
+function word(text: string | undefined): string | undefined {
+  return text === undefined || text === absent ? undefined : unescapeWord(text);
+}
+
+function isEncoding(text: string | undefined): text is Encoding {
+  return text === "json" || text === "rich";
+}
+
+/** Whether this is over at the moment `now`, whether or not Redis has removed it. */
+export function isExpired({ expires }: Head, now: number): boolean {
+  return expires !== undefined && expires <= now;
+}
+
+/** When the place may forget it: `undefined` for never. */
+export function endOf({ expires, idle, lasting, touched }: Head): number | undefined {
+  const unused = idle === undefined || lasting ? Infinity : touched + idle;
+  const end = Math.min(expires ?? Infinity, unused);
+  return end === Infinity ? undefined : end;
+}
+
+export function recordOf<T>(id: string, head: Head, data: T): SessionRecord<T> {
+  const { ip, time, touched, expires, lasting, cookieName, tag, tagTime } = head;
+  const record: SessionRecord<T> = { id, ip, time, touched, data };
+  if (expires !== undefined) record.expires = expires;
+  if (expires !== undefined && lasting) record.lasting = true;
+  if (cookieName !== undefined) record.cookieName = cookieName;
+  if (tag !== undefined) record.tag = tag;
+  if (tag !== undefined && tagTime !== undefined) record.tagTime = tagTime;
+  return record;
+}

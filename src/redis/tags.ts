@@ -1,0 +1,83 @@
+// Whose sessions these are: for each tag a list of the ids that may have it.
+//
+// The record is what counts, the list only says where to look: whoever reads it looks at the sessions
+// too. A session is listed before the record that has the tag is written, so a crash between leaves an
+// entry too many and never one too few. In a Cluster the two are on different nodes; so it is done that
+// way everywhere.
+//
+// An entry is good until a moment, twice as long as the session may be unused, and is renewed in time
+// while that is used. The next one to be listed removes those that are over, and the list as a whole
+// ends with the last of them. Sessions that never end stay listed until `clean` finds them gone.
+
+import { escapeWord, unescapeWord } from "./keys.ts";
+import type { Place } from "./place.ts";
+import type { Head } from "./record.ts";
+import { listing } from "./script.ts";
+
+type Lifetime = Pick<Head, "expires" | "idle" | "lasting">;
+
+export class Tags {
+  readonly #place: Place;
+  /** When this handler has last listed a session that may sit unused, by its key; the oldest first. */
+  readonly #listed = new Map<string, number>();
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** Lists the session that is about to have this tag, or has it. */
+  async list(tag: string, id: string, { expires, idle, lasting }: Lifetime): Promise<void> {
+    const now = Date.now();
+    const unused = idle === undefined || lasting ? Infinity : now + 2 * idle;
+    const last = Math.min(expires ?? Infinity, unused);
+    await this.#place.connection.run(
+      listing,
+      [this.#place.keys.tag(tag)],
+      [escapeWord(id), last === Infinity ? "inf" : String(Math.ceil(last)), String(now)],
+      { action: `list session ${id} under its tag`, writes: false }, // to do so twice is the same
+    );
+    this.#note(`${id} ${tag}`, now);
+  }
+
+  /** The same, when that is due, of a session that has been used. */
+  async renew(tag: string, id: string, lifetime: Lifetime): Promise<void> {
+    const { idle, lasting } = lifetime;
+    if (idle === undefined || lasting) return;
+    const listed = this.#listed.get(`${id} ${tag}`);
+    if (listed === undefined || Date.now() - listed > idle / 2) await this.list(tag, id, lifetime);
+  }
+
+  /** The ids of the sessions that may have this tag. */
+  async idsOf(tag: string): Promise<string[]> {
+    const key = this.#place.keys.tag(tag);
+    const purpose = { action: "find the sessions of a tag", writes: false };
+    const words = await this.#place.connection.ask(key, ["ZRANGE", key, "0", "-1"], purpose);
+    return (words as string[]).map(unescapeWord);
+  }
+
+  /** Takes the session off the list; it has to be listed again if it is one after all. */
+  async unlist(tag: string, id: string): Promise<void> {
+    const key = this.#place.keys.tag(tag);
+    const purpose = { action: `take session ${id} off the list of its tag`, writes: false };
+    await this.#place.connection.ask(key, ["ZREM", key, escapeWord(id)], purpose);
+    this.#listed.delete(`${id} ${tag}`);
+  }
+
+  /** Every entry: a tag, and the id of a session that may have it. */
+  async *entries(): AsyncGenerator<[tag: string, id: string], void, undefined> {
+    const { connection, keys } = this.#place;
+    for await (const names of connection.scan(keys.tags, "list tags"))
+      for (const tag of names.map((name) => keys.tagOf(name)))
+        if (tag !== undefined) for (const id of await this.idsOf(tag)) yield [tag, id];
+  }
+
+  #note(entry: string, now: number): void {
+    this.#listed.delete(entry);
+    this.#listed.set(entry, now);
+    const [oldest] = this.#listed.keys();
+    if (this.#listed.size > maxListed && oldest !== undefined) this.#listed.delete(oldest);
+  }
+}
+
+// What is forgotten is listed once more than it need be.
+const maxListed = 10_000;

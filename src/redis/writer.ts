@@ -1,0 +1,194 @@
+// How a session is changed: read, made anew, and written if nobody has written meanwhile.
+//
+// Whoever comes too late is told what is there now, and makes the change on that: one round trip more.
+// One always gets through. Callers of one handler take turns, so only processes are in each other's way;
+// and who has been too late a few times holds the session.
+
+import { gone } from "../core/error.ts";
+import type { EmptyRecord, SessionRecord, WriteOptions } from "../core/handler.ts";
+import type { Pickled } from "../core/pickle.ts";
+import { isPromise, type MaybePromise } from "../core/promise.ts";
+import { lockLost } from "./error.ts";
+import { type Lock, takeLock } from "./lock.ts";
+import { isComing, move, settle } from "./move.ts";
+import { pause, type Place, type Replaced } from "./place.ts";
+import { type Found, type Head, isExpired, recordOf, type Stored } from "./record.ts";
+import type { Tags } from "./tags.ts";
+
+/** What a change has made, and its text. */
+export interface Changed<T> {
+  data: T;
+  pickled: Pickled;
+}
+
+/** What is to be done with the session under `oldId`, or under `id`. */
+export interface Write<T> {
+  id: string;
+  options: WriteOptions;
+  /** Whether a `ttl` from before stays when none is given. */
+  keepsTtl: boolean;
+  change: (record: SessionRecord<T> | EmptyRecord) => MaybePromise<Changed<T> | undefined>;
+}
+
+/** So often somebody is too late before they hold the session. */
+const maxConflicts = 4;
+
+/** Writes, and gives the record as it is then. */
+export async function writeSession<T>(
+  place: Place,
+  tags: Tags,
+  write: Write<T>,
+): Promise<SessionRecord<T> | EmptyRecord> {
+  const attempt = new Attempt(place, tags, write);
+  try {
+    if (write.options.lock) await attempt.lock();
+    for (;;) {
+      const record = await attempt.run();
+      if (record) return record;
+    }
+  } finally {
+    await attempt.unlock();
+  }
+}
+
+class Attempt<T> {
+  readonly #place: Place;
+  readonly #tags: Tags;
+  readonly #write: Write<T>;
+  readonly #from: string;
+  readonly #locks = new Map<string, Lock>();
+  /** What is under `#from`, as far as somebody has just said so. */
+  #known: { found: Found | undefined } | undefined;
+  #conflicts = 0;
+
+  constructor(place: Place, tags: Tags, write: Write<T>) {
+    this.#place = place;
+    this.#tags = tags;
+    this.#write = write;
+    this.#from = write.options.oldId ?? write.id;
+  }
+
+  /** In one order always: two who move in opposite directions do not wait for each other. */
+  async lock(): Promise<void> {
+    for (const id of [...new Set([this.#from, this.#write.id])].sort())
+      this.#locks.set(id, await takeLock(this.#place, id));
+    this.#known = undefined;
+  }
+
+  async unlock(): Promise<void> {
+    for (const lock of this.#locks.values()) await lock.release();
+  }
+
+  /** The record, or `undefined` when somebody else was faster. */
+  async run(): Promise<SessionRecord<T> | EmptyRecord | undefined> {
+    const { id, options, change } = this.#write;
+    const from = this.#from;
+    const old = this.#known ? this.#known.found : await this.#find(from);
+    const target = from === id ? old : await this.#find(id);
+    const live = liveOf(old);
+    if (options.mustExist && !live) throw gone(from);
+    const record = seen<T>(from, old);
+    const answer = change(record);
+    const isLate = isPromise(answer);
+    const changed = isLate ? await answer : answer;
+    if (changed === undefined) return record;
+    const head = headOf(options, live?.head, this.#write.keepsTtl, this.#place.newRev());
+    const { tag } = head;
+    if (tag !== undefined && (tag !== live?.head.tag || from !== id))
+      await this.#tags.list(tag, id, head);
+    const how = await this.#replace(old, target, {
+      head,
+      state: { is: "live" },
+      ...changed.pickled,
+    });
+    if (how !== "done") return this.#again(how, isLate);
+    await this.#place.connection.replicate(this.#place.keys.session(id), `write session ${id}`);
+    if (tag !== undefined) await this.#tags.renew(tag, id, head);
+    return recordOf(id, head, changed.data);
+  }
+
+  async #find(id: string): Promise<Found | undefined> {
+    const isOurs = this.#locks.has(id);
+    const found = await (isOurs ? this.#place.look(id) : this.#place.lookWhenFree(id));
+    if (!isComing(found)) return found;
+    await settle(this.#place, id, this.#locks.get(id)?.token);
+    return this.#find(id);
+  }
+
+  #replace(old: Found | undefined, target: Found | undefined, stored: Stored): Promise<Replaced> {
+    const { id: to, options } = this.#write;
+    const from = this.#from;
+    const tokens = new Map([...this.#locks].map(([id, { token }]) => [id, token]));
+    const live = liveOf(old);
+    if (live && from !== to)
+      return move(this.#place, {
+        from,
+        to,
+        old: live,
+        target,
+        stored,
+        grace: options.grace ?? 0,
+        tokens,
+      });
+    return this.#place.replace(to, { expected: target?.head.rev, stored, token: tokens.get(to) });
+  }
+
+  async #again(how: Exclude<Replaced, "done">, isLate: boolean): Promise<undefined> {
+    if (how === "lost") throw lockLost(this.#write.id);
+    const isSame = this.#from === this.#write.id;
+    this.#known = typeof how === "object" && isSame ? how.conflict : undefined;
+    if (how === "locked" || this.#locks.size > 0) return;
+    this.#conflicts++;
+    if (isLate || this.#conflicts >= maxConflicts) await this.lock();
+    else if (this.#conflicts > 1) await pause(this.#conflicts);
+  }
+}
+
+/** What stands there, if it is a session. */
+export function liveOf<S extends Stored>(found: S | undefined): S | undefined {
+  return found?.state.is === "live" && !isExpired(found.head, Date.now()) ? found : undefined;
+}
+
+/** What a caller gets to see of it. */
+export function seen<T>(id: string, found: Found | undefined): SessionRecord<T> | EmptyRecord {
+  const live = liveOf(found);
+  // What a session holds is the caller's word: nothing here looks into it.
+  if (live) return recordOf(id, live.head, live.data as T);
+  if (found?.state.is !== "gone" || found.state.until === undefined) return {};
+  return { moved: { to: found.state.to, until: found.state.until } };
+}
+
+/** The first line of what is written, as `storing` makes it in Redis. */
+function headOf(
+  options: WriteOptions,
+  old: Head | undefined,
+  keepsTtl: boolean,
+  rev: string,
+): Head {
+  const {
+    ip,
+    ttl,
+    lasting = false,
+    idleTimeout,
+    cookieName,
+    tag,
+    tagTime,
+    time,
+    touched,
+  } = options;
+  const now = Date.now();
+  const kept = keepsTtl ? old : undefined;
+  const isTagKept = tag === undefined;
+  return {
+    rev,
+    touched: old ? now : (touched ?? now),
+    time: old?.time ?? time ?? now,
+    expires: ttl === undefined ? kept?.expires : now + 1000 * ttl,
+    lasting: ttl === undefined ? (kept?.lasting ?? false) : lasting,
+    idle: idleTimeout === undefined ? old?.idle : 1000 * idleTimeout,
+    ip: ip ?? old?.ip ?? "",
+    cookieName: cookieName ?? old?.cookieName,
+    tag: isTagKept ? old?.tag : (tag ?? undefined),
+    tagTime: isTagKept ? old?.tagTime : tag === null ? undefined : (tagTime ?? now),
+  };
+}
