@@ -3,7 +3,7 @@
 // A file costs an import a millisecond and each kilobyte 0.03, as `npm run bench` shows under
 // "Start". The others import `filesession`, so an app has one FileHandler and one SessionError
 // whatever it imports. What runs in a thread is no subpath, but a file of its own; what two or more of
-// them share is in files.js.
+// them share is in files.js, but for what only the drivers do.
 
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
@@ -17,12 +17,17 @@ const published = {
     "./.build/file/thread.js",
   ],
   platform: "node",
-  external: /^node:|^\.\/(?:driver|index|nitro)\.js$|^iron-webcrypto$/,
+  external: /^node:|^\.\/(?:driver|index|nitro)\.js$|^(?:iron-webcrypto|ioredis|redis)$/,
   makeAbsoluteExternalsRelative: false, // they are in the bundle, and are outside of the others
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",
-    codeSplitting: { groups: [{ name: "files", minShareCount: 2 }] },
+    codeSplitting: {
+      groups: [
+        { name: "storage", test: /\.build\/storage\// }, // no app needs it that has no storage
+        { name: "files", minShareCount: 2 },
+      ],
+    },
     // The declarations have the comments; annotations are for the bundler of the app.
     comments: { annotation: true, jsdoc: false, legal: false },
   },

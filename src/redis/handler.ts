@@ -264,6 +264,15 @@ export class RedisHandler implements Handler {
     await this.close();
   }
 
+  /** Bytes that the session takes, without the key; `undefined` when there is none. */
+  async _bytes(id: string): Promise<number | undefined> {
+    return this.#count(async () => {
+      const key = this.#place.keys.session(id);
+      const purpose = { action: `find out the size of session ${id}`, writes: false };
+      return Number(await this.#place.connection.ask(key, ["STRLEN", key], purpose)) || undefined;
+    });
+  }
+
   /** Ids of sessions, some at a time. */
   async *#batches(action: string): AsyncGenerator<string[], void, undefined> {
     const { connection, keys } = this.#place;
