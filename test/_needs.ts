@@ -15,6 +15,7 @@ export type Need =
   | "mkfs.btrfs"
   | "prlimit"
   | "python3"
+  | "redis-server"
   | "chromium";
 
 /** How to get each of them, and whether that can be done on this system. */
@@ -30,7 +31,15 @@ const ways: Record<Need, { way: string; isPossible: boolean }> = {
   "mkfs.btrfs": { way: "apt-get install btrfs-progs", isPossible: isLinux },
   prlimit: { way: "apt-get install util-linux", isPossible: isLinux },
   python3: { way: "apt-get install python3", isPossible: isPosix },
+  "redis-server": { way: "apt-get install redis-server", isPossible: isLinux },
   chromium: { way: "apt-get install chromium", isPossible: isLinux },
+};
+
+/** What shows that it is there, of those that do not say their version with `-V`. */
+const tries: Partial<Record<Need, string[]>> = {
+  // In a mount namespace of its own, so that the try leaves nothing behind.
+  mount: ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+  "redis-server": ["redis-server", "--version"],
 };
 
 /**
@@ -52,8 +61,6 @@ function isThere(need: Need): boolean {
   if (need === "linux" || need === "posix") return true;
   if (need === "chromium") return executablePath !== undefined;
   if (need === "root") return process.getuid?.() === 0;
-  // In a mount namespace of its own, so that the try leaves nothing behind.
-  const [command, ...args] =
-    need === "mount" ? ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"] : [need, "-V"];
-  return spawnSync(String(command), args).status === 0;
+  const [command = need, ...args] = tries[need] ?? [need, "-V"];
+  return spawnSync(command, args).status === 0;
 }
