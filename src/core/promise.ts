@@ -10,6 +10,11 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   );
 }
 
+/** Whether a function was written as `async`. One that merely gives a promise was not. */
+export function isAsyncFunction(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object AsyncFunction]";
+}
+
 /** What `use` makes of a value: at once if it is there, and without a turn of the event loop. */
 export function andThen<T, U>(
   value: MaybePromise<T>,

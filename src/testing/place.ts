@@ -137,7 +137,7 @@ export interface Hold {
 export async function hold(handler: Handler, id: string): Promise<Hold> {
   const data = deferred<unknown>();
   const begun = deferred<void>();
-  const done = handler.update(id, () => {
+  const done = handler.update(id, async () => {
     begun.resolve();
     return data.promise;
   });
