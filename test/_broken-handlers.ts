@@ -101,7 +101,10 @@ inMemory(
   "a session that is created was always used just now",
   [usedElsewhere, goesOn],
   (handler, real) => {
-    handler.facts = ({ touched: _, ...options }, old, verb) => real.facts(options, old, verb);
+    handler.facts = (options, old, verb) => {
+      const { touched: _, ...rest } = options;
+      return real.facts(rest, old, verb);
+    };
   },
 );
 
@@ -891,7 +894,10 @@ inMemory(
 );
 
 inMemory("a tag is always given now", tagGiven, (handler, real) => {
-  handler.facts = ({ tagTime: _, ...options }, old, verb) => real.facts(options, old, verb);
+  handler.facts = (options, old, verb) => {
+    const { tagTime: _, ...rest } = options;
+    return real.facts(rest, old, verb);
+  };
 });
 
 inMemory(
