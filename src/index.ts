@@ -1,3 +1,4 @@
+export { type CopyOptions, type CopyResult, copySessions } from "./core/copy.ts";
 export { SessionError, type SessionErrorCode } from "./core/error.ts";
 export type { SessionEvents, SessionTrace, SessionTraces } from "./core/diagnostics.ts";
 export {
@@ -12,6 +13,7 @@ export {
   type SessionRecord,
   type WriteOptions,
 } from "./core/handler.ts";
+export { type MigratingOptions, migratingHandler } from "./core/migrating.ts";
 export { FileHandler } from "./file/handler.ts";
 export type { Durability, FileHandlerOptions } from "./file/options.ts";
 export type { AdoptOptions } from "./session/adopt.ts";

@@ -85,12 +85,41 @@ inMemory(
   },
 );
 
+const begunElsewhere =
+  "`time` says when a session was begun elsewhere; one that is there keeps its own";
+const tagGiven = "`tagTime` says when a session was given its tag elsewhere";
+
+inMemory("a session is always begun now", begunElsewhere, (handler, real) => {
+  handler.facts = (options, old, verb) =>
+    real.facts({ ...options, time: handler.now() }, old, verb);
+});
+
+const usedElsewhere = "`touched` says when a session was last used elsewhere";
+const goesOn = "clean() goes by when a session was last used, also if that was elsewhere";
+
 inMemory(
-  "a session is always begun now",
-  "`time` says when a session was begun elsewhere; one that is there keeps its own",
+  "a session that is created was always used just now",
+  [usedElsewhere, goesOn],
   (handler, real) => {
-    handler.facts = (options, old, verb) =>
-      real.facts({ ...options, time: handler.now() }, old, verb);
+    handler.facts = (options, old, verb) => {
+      const { touched: _, ...rest } = options;
+      return real.facts(rest, old, verb);
+    };
+  },
+);
+
+inMemory("a moment may be anything", [usedElsewhere, tagGiven, begunElsewhere], (handler) => {
+  handler.checkMoment = () => {};
+});
+
+inMemory(
+  "`touched` ages a session that is there",
+  "`touched` has no effect on a session that is there",
+  (handler, real) => {
+    handler.facts = (options, old, verb) => {
+      const facts = real.facts(options, old, verb);
+      return { ...facts, touched: options.touched ?? facts.touched };
+    };
   },
 );
 
@@ -106,10 +135,7 @@ inMemory("store() merges", "store() replaces all of what was there", (handler, r
 
 inMemory(
   "store() forgets `time`",
-  [
-    "store() keeps `time` and moves `touched`",
-    "`time` says when a session was begun elsewhere; one that is there keeps its own",
-  ],
+  ["store() keeps `time` and moves `touched`", begunElsewhere],
   (handler, real, place) => {
     handler.store = async (id, data, options) => {
       const record = await real.store(id, data, options);
@@ -857,6 +883,7 @@ inMemory(
   [
     "a tag is kept unless given another, also by store(), update() and touch()",
     "tagged() follows a session that moves",
+    tagGiven,
   ],
   (handler, real) => {
     handler.facts = (options, old, verb) => {
@@ -865,6 +892,13 @@ inMemory(
     };
   },
 );
+
+inMemory("a tag is always given now", tagGiven, (handler, real) => {
+  handler.facts = (options, old, verb) => {
+    const { tagTime: _, ...rest } = options;
+    return real.facts(rest, old, verb);
+  };
+});
 
 inMemory(
   "a tag is for ever",
@@ -906,6 +940,7 @@ inMemory(
     "clean() removes what was last touched more than `timeout` seconds ago",
     "clean() removes what a move with grace left, and counts it as no session",
     "tagged() gives live sessions only",
+    goesOn,
   ],
   (handler, real) => {
     handler.isOld = (stored, timeout) => real.isOld({ ...stored, touched: stored.time }, timeout);

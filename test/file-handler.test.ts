@@ -23,6 +23,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { layOut, type Meta } from "../src/file/record.ts";
 import { FileHandler, type FileHandlerOptions } from "../src/index.ts";
+import { MemoryHandler } from "../src/testing.ts";
 import { intercept, systemError } from "./_calls.mjs";
 import { tempDir } from "./_dir.ts";
 import { has } from "./_needs.ts";
@@ -207,6 +208,16 @@ describe("store", () => {
       status: 413,
     });
     expect((await handler.retrieve("a")).data).toBe("small");
+  });
+
+  it.each([0, -1, Number.NaN, Infinity, "60"])("refuses an `idleTimeout` of %s", async (value) => {
+    const options = { idleTimeout: value as number };
+    for (const handler of [fileHandler(), new MemoryHandler()]) {
+      const refused = { code: "ERR_SESSION_OPTION" };
+      await expect(handler.store("a", 1, options)).rejects.toMatchObject(refused);
+      await expect(handler.update("a", () => 1, options)).rejects.toMatchObject(refused);
+      await handler.store("a", 1, { idleTimeout: 0.5 });
+    }
   });
 
   it("refuses an `ip` or `cookieName` that a record has no room for, and keeps the old", async () => {

@@ -304,7 +304,7 @@ describe("SealedHandler", () => {
     const sealed = new SealedHandler(
       new Proxy(inner, {
         get:
-          (target, name: keyof Handler) =>
+          (target, name: Exclude<keyof Handler, "selfCleaning">) =>
           async (id: string, ...args: unknown[]) => {
             asked.push(args.at(-1));
             const given = (await Reflect.apply(target[name] as () => unknown, target, [
@@ -323,7 +323,27 @@ describe("SealedHandler", () => {
     expect(await sealed.retrieve("a", options as object)).toMatchObject({ ...more, data: 2 });
     expect(await sealed.retrieve("none", options as object)).toBe(miss);
 
-    expect(asked.every((one) => one === options)).toBe(true);
+    expect(asked).toHaveLength(4);
+    for (const one of asked) expect(one).toMatchObject(options);
+  });
+
+  it("has a session held by an async change, and where it is asked to, as without it", async () => {
+    const inner = new MemoryHandler();
+    const { mock } = vi.spyOn(inner, "update");
+    const sealed = new SealedHandler(inner, secret);
+
+    await sealed.update("a", async () => 1);
+    await sealed.update("a", () => Promise.resolve(2));
+    await sealed.update("a", () => 3, { lock: true });
+    await sealed.update("a", async () => 4, { lock: false });
+
+    expect(mock.calls.map(([, , options]) => options?.lock)).toEqual([true, false, true, false]);
+  });
+
+  it("cleans by itself where the handler underneath does", () => {
+    const clean = Object.assign(new MemoryHandler(), { selfCleaning: true });
+    expect(new SealedHandler(clean, secret).selfCleaning).toBe(true);
+    expect(new SealedHandler(new MemoryHandler(), secret).selfCleaning).toBe(false);
   });
 
   it("refuses a secret that is too short, or none, and does not show it", () => {

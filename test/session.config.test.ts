@@ -162,6 +162,16 @@ describe("keepClean", () => {
     expect(clean.mock.calls).toEqual([[86_400, { blocking: false }]]);
   });
 
+  it("does nothing for a handler that cleans by itself, sealed or not", async () => {
+    const { handler, clean } = scheduled();
+    const selfCleaning = Object.assign(handler, { selfCleaning: true });
+    keepClean(selfCleaning, 1000, 60);
+    keepClean(new SealedHandler(selfCleaning, "x".repeat(32)), 1000, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(clean).not.toHaveBeenCalled();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("goes by the longest idle timeout that was asked for, and has one timer", async () => {
     const { handler, clean } = scheduled();
     keepClean(handler, 1000, 60);

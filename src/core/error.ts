@@ -277,6 +277,14 @@ export function closed(): SessionError {
   );
 }
 
+/** Sessions are to be moved, and stay where they are. */
+export function onePlace(): SessionError {
+  return new SessionError(
+    "ERR_SESSION_OPTION",
+    "Cannot move sessions: `from` and `to` are one handler, and must be two, of different places",
+  );
+}
+
 export function headersSent(): SessionError {
   return new SessionError(
     "ERR_SESSION_HEADERS_SENT",

@@ -83,6 +83,10 @@ export interface WriteOptions {
    */
   tag?: string | null;
   /**
+   * With `tag`: when it was given this tag, in milliseconds since the epoch. Default: now.
+   */
+  tagTime?: number;
+  /**
    * When a session that is created by this was begun elsewhere, in milliseconds since the epoch.
    * Default: now. Without effect on a session that is there.
    */
@@ -92,16 +96,12 @@ export interface WriteOptions {
    * Default: now. Without effect on a session that is there.
    */
   touched?: number;
-  /** With `tag`: when it was given, in milliseconds since the epoch. Default: now. */
-  tagTime?: number;
   /**
-   * Seconds without a store, update or touch after which the place may forget the session.
+   * Seconds without a store, update or touch after which the place may forget the session by itself,
+   * unless it is `lasting`. Kept until another one is given. For places where time does the cleaning;
+   * a `FileHandler` leaves it to `clean(timeout)`. Default: none.
    */
   idleTimeout?: number;
-  /**
-   * Whether the session is held while `change` runs.
-   */
-  lock?: boolean;
   /**
    * The id the session had until now. The session moves: afterwards `oldId` is a miss, and the
    * creation time is kept. The same as `id`: nothing moves.
@@ -118,6 +118,12 @@ export interface WriteOptions {
    * none under `oldId`). Default `false`: a session is created.
    */
   mustExist?: boolean;
+  /**
+   * Whether the session is held while `change` runs, so that others wait and it is called once.
+   * Default: where `change` is an `async` function. A `FileHandler` always does; where nobody is held,
+   * a change may be called again, and the last call counts.
+   */
+  lock?: boolean;
 }
 
 export interface CleanOptions {
@@ -163,6 +169,9 @@ export type Change<T> = (
  * `testHandler` of `filesession/testing` checks all of this for any handler.
  */
 export interface Handler {
+  /** Whether sessions leave by themselves when they have ended, so that nobody need call `clean`. */
+  readonly selfCleaning?: boolean;
+
   /**
    * Stores `data` under `id`, whole, and gives the record. When it resolves, every process sees it.
    * An existing session is replaced and keeps its `time`.
@@ -187,6 +196,9 @@ export interface Handler {
    * record as it is then. With `oldId` the record is the one under `oldId`, and it moves to `id`. A
    * `ttl` from before stays unless a new one is given. When `change` throws, nothing is written and
    * the lock is released.
+   *
+   * An `async` change holds the session for as long as it takes, and others wait. One that is not may
+   * be called again where the place has no lock to hold, and the last call is what counts.
    */
   update<T = unknown>(
     id: string,

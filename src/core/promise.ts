@@ -10,9 +10,9 @@ export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   );
 }
 
-/** Whether it is an `async` function. One that is not may still give a promise. */
-export function isAsyncFunction(change: unknown): boolean {
-  return Object.prototype.toString.call(change) === "[object AsyncFunction]";
+/** Whether a function was written as `async`. One that merely gives a promise was not. */
+export function isAsyncFunction(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object AsyncFunction]";
 }
 
 /** What `use` makes of a value: at once if it is there, and without a turn of the event loop. */

@@ -257,8 +257,9 @@ export class FilesHere implements Files {
       const base = (before ?? replaced)?.current.meta;
       const finish = (pickled: Pickled | undefined): Written | undefined => {
         if (pickled === undefined) return undefined;
-        const touched = Date.now();
-        return { meta: metaOf(id, options, base, touched, isUpdate), pickled, touched };
+        const now = Date.now();
+        const touched = base === undefined ? (options.touched ?? now) : now;
+        return { meta: metaOf(id, options, base, now, isUpdate), pickled, touched };
       };
       const pickled = change(known);
       return isPromise(pickled) ? pickled.then(finish) : finish(pickled);
@@ -626,7 +627,7 @@ function inLockOrder(places: readonly Place[]): readonly Place[] {
 /** What a record says of its session once it is written, from what it has said before. */
 function metaOf(
   id: string,
-  { ip, ttl, lasting, cookieName, tag, time }: WriteOptions,
+  { ip, ttl, lasting, cookieName, tag, tagTime, time }: WriteOptions,
   before: Meta | undefined,
   now: number,
   keepsTtl: boolean,
@@ -643,7 +644,7 @@ function metaOf(
   const owner = tag === undefined ? before?.tag : tag;
   if (owner !== null && owner !== undefined) {
     meta.tag = owner;
-    meta.tagTime = tag === undefined ? (before?.tagTime ?? now) : now;
+    meta.tagTime = (tag === undefined ? before?.tagTime : tagTime) ?? now;
   }
   return meta;
 }

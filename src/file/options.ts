@@ -1,7 +1,7 @@
 // The options of a FileHandler: what they are, what they are by default, what they may be.
 
 import { badOption } from "../core/error.ts";
-import { seconds } from "../core/seconds.ts";
+import { milliseconds, seconds } from "../core/seconds.ts";
 import type { WriteOptions } from "../core/handler.ts";
 import { isDeviceName } from "./platform.ts";
 
@@ -113,14 +113,21 @@ const maxWordLength = 1024;
 
 /** Throws `ERR_SESSION_OPTION` for an option of `store` and `update` that makes no sense. */
 export function checkWriteOptions(options: WriteOptions): void {
-  const { ip, cookieName, ttl, tag, grace, time } = options;
+  const { ip, cookieName, ttl, idleTimeout, tag, grace, time, touched, tagTime } = options;
   if (ttl !== undefined) seconds("ttl", ttl);
+  if (idleTimeout !== undefined) milliseconds("idleTimeout", idleTimeout);
   if (grace !== undefined) seconds("grace", grace);
-  if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0))
-    throw badOption("time", time, "whole milliseconds since the epoch");
+  checkMoment("time", time);
+  checkMoment("touched", touched);
+  checkMoment("tagTime", tagTime);
   checkWord("ip", ip);
   checkWord("cookieName", cookieName);
   if (tag !== null) checkTag(tag);
+}
+
+function checkMoment(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return;
+  throw badOption(name, value, "whole milliseconds since the epoch");
 }
 
 /** Throws `ERR_SESSION_OPTION` for what cannot be a tag. */

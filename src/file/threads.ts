@@ -117,14 +117,14 @@ const optionNames: string[] = Object.keys({
   ttl: true,
   lasting: true,
   tag: true,
+  tagTime: true,
   time: true,
   touched: true,
-  tagTime: true,
   idleTimeout: true,
-  lock: true,
   oldId: true,
   grace: true,
   mustExist: true,
+  lock: true,
 } satisfies Record<keyof WriteOptions, true>);
 
 /** The options, and nothing else that may be there and cannot be sent. */

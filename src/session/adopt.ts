@@ -12,12 +12,22 @@
 // Should we die between 1 and 2, the next request with the seal goes on from there.
 
 import { badPassword, isSessionError, missingIron } from "../core/error.ts";
-import { type Handler, isRecord, type Moved, type SessionRecord } from "../core/handler.ts";
+import {
+  type Handler,
+  isRecord,
+  type Moved,
+  type SessionRecord,
+  type WriteOptions,
+} from "../core/handler.ts";
 import { warnOf, warnOnce } from "../core/warning.ts";
 import type { Settings } from "./config.ts";
 import { isPlain, plain } from "./contents.ts";
 import { checkCookie, type SessionCookie } from "./cookie.ts";
+import { longestIdle } from "./lifetime.ts";
 import { newToken, sha256, type Token } from "./token.ts";
+
+/** What each write says of the session, whatever it writes. */
+export type Facts = Pick<WriteOptions, "cookieName" | "idleTimeout" | "ip">;
 
 /** The cookies that h3's `useSession` has set, and what opens them. */
 export interface AdoptOptions {
@@ -137,7 +147,7 @@ export async function adopt(
   seal: string,
   adoption: Adoption,
   settings: Settings,
-  from: { cookieName: string; ip?: string },
+  facts: Facts,
   isLate: () => boolean,
 ): Promise<Adopted | undefined> {
   const { handler, generateId } = settings;
@@ -146,12 +156,12 @@ export async function adopt(
   const { end } = old;
   const id = idOf(seal);
   while (!isLate() && Date.now() < end) {
-    const kept = await keep(handler, id, old, from);
+    const kept = await keep(handler, id, old, facts);
     if (!isRecord(kept)) return { id, end, moved: kept.moved };
     const token = newToken(generateId);
     try {
       // Not `update`: the session has no end of its own, as the one under `id` has.
-      const move = { ...from, oldId: id, mustExist: true, grace: graceSeconds };
+      const move = { ...facts, oldId: id, mustExist: true, grace: graceSeconds };
       const record = await handler.store(token.id, kept.data, move);
       return { id, end, session: { token, record } };
     } catch (error) {
@@ -163,11 +173,11 @@ export async function adopt(
 }
 
 /** Has the seal be one again that was not opened, as nobody can be given the session's token. */
-export async function disown({ id, end, session }: Adopted, { handler }: Settings): Promise<void> {
+export async function disown({ id, end, session }: Adopted, settings: Settings): Promise<void> {
   if (session === undefined) return;
   const { token, record } = session;
-  const ttl = secondsUntil(end);
-  await handler.store(id, record.data, { oldId: token.id, mustExist: true, ttl, lasting: true });
+  const lives = { ttl: secondsUntil(end), lasting: true, idleTimeout: longestIdle(settings) };
+  await settings.handler.store(id, record.data, { ...lives, oldId: token.id, mustExist: true });
 }
 
 /** The record under the seal's id, or the miss that says where it has gone; `{}` if it cannot be stored. */
@@ -175,13 +185,13 @@ async function keep(
   handler: Handler,
   id: string,
   { data, time, end }: OldSession,
-  from: { cookieName: string; ip?: string },
+  facts: Facts,
 ): ReturnType<Handler["update"]> {
   try {
     return await handler.update<unknown>(
       id,
       (found) => (isRecord(found) || found.moved ? undefined : plain(data)),
-      { ...from, time, ttl: secondsUntil(end), lasting: true },
+      { ...facts, time, ttl: secondsUntil(end), lasting: true },
     );
   } catch (error) {
     if (!isSessionError(error, "ERR_SESSION_DATA", "ERR_SESSION_TOO_LARGE")) throw error;

@@ -24,13 +24,14 @@ const never = Number.MAX_SAFE_INTEGER;
 /**
  * Has the handler cleaned every `intervalMs` milliseconds from now on, of what has not been used
  * for `timeout` seconds; without one, of what has a `ttl` that has run out. Asked for again, it
- * only raises the timeout. The timer keeps neither the process nor the handler alive. Busy sessions
+ * only raises the timeout. Nothing happens to one that is `selfCleaning`. The timer keeps neither the process nor the handler alive. Busy sessions
  * are skipped, and so is the run while another process is at it; one that fails is a warning, and
  * the next one tries again.
  */
 export function keepClean(handler: Handler, intervalMs: number, timeout?: number): void {
   // Nobody looks into the data: one cleaning does for all secrets.
   const place = unsealed(handler);
+  if (place.selfCleaning) return;
   const known = schedules.get(place);
   if (known) {
     if (timeout !== undefined) known.timeout = Math.max(known.timeout ?? 0, timeout);

@@ -19,6 +19,11 @@ export function endOf(record: SessionRecord, { maxAgeMs, idleMs }: Lifetimes): n
   return Math.min(record.time + maxAgeMs, record.touched + idleMs, record.expires ?? Infinity);
 }
 
+/** Seconds without use after which every session has ended, but one that is remembered. */
+export function longestIdle({ maxAgeMs, idleMs }: Lifetimes): number {
+  return Math.min(maxAgeMs, idleMs) / 1000;
+}
+
 /** Whether the record is a session at this moment, for the cookie called `name`. */
 export function isLive(
   record: SessionRecord,

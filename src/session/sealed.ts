@@ -14,7 +14,7 @@ import {
   type WriteOptions,
 } from "../core/handler.ts";
 import { type Encoding, pickle, unpickle } from "../core/pickle.ts";
-import { isPromise } from "../core/promise.ts";
+import { isAsyncFunction, isPromise } from "../core/promise.ts";
 import { warnOnce } from "../core/warning.ts";
 import { readSecrets, Seal, type Secrets } from "./secret.ts";
 
@@ -53,6 +53,10 @@ export class SealedHandler implements Handler {
     this.#seals = [this.#seal, ...others.map((other) => new Seal(other))];
   }
 
+  get selfCleaning(): boolean {
+    return this.handler.selfCleaning ?? false;
+  }
+
   async store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
     const sealed = this.#sealed(id, data);
     if (options.mustExist) await this.#assertOpens(options.oldId ?? id);
@@ -89,7 +93,7 @@ export class SealedHandler implements Handler {
         const data = change(before);
         return isPromise(data) ? data.then(taken) : taken(data);
       },
-      options,
+      { ...options, lock: options.lock ?? isAsyncFunction(change) },
     );
     if (!isRecord(after)) return after;
     return changed ? { ...after, data: changed.data } : before;

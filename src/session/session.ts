@@ -10,16 +10,16 @@ import {
   type SessionRecord,
   type WriteOptions,
 } from "../core/handler.ts";
-import { andThen, isPromise, type MaybePromise } from "../core/promise.ts";
+import { andThen, isAsyncFunction, isPromise, type MaybePromise } from "../core/promise.ts";
 import { seconds } from "../core/seconds.ts";
 import { warnOf } from "../core/warning.ts";
-import { adopt, type Adoption, disown, sealedCookies } from "./adopt.ts";
+import { adopt, type Adoption, disown, type Facts, sealedCookies } from "./adopt.ts";
 import type { Settings } from "./config.ts";
 import { type Contents, contentsOf, dataOf, flashOf, plain, recordData } from "./contents.ts";
 import type { SessionCookie } from "./cookie.ts";
 import type { FileSession, SessionUpdate } from "./file-session.ts";
 import { FlashBox } from "./flash.ts";
-import { endOf, isLive, isTouchDue } from "./lifetime.ts";
+import { endOf, isLive, isTouchDue, longestIdle } from "./lifetime.ts";
 import { destroySessionsOf, limitSessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
 import { asksNothing, type Shape } from "./schema.ts";
 import { newToken, parseToken, type Token } from "./token.ts";
@@ -113,13 +113,16 @@ class Session<T extends object> implements FileSession<T> {
   // useSession(...)`.
 
   readonly update = (change: SessionUpdate<T>): Promise<this> =>
-    this.#write(({ data, ...rest }) => {
-      const patch = typeof change === "function" ? change(data as Partial<T>) : change;
-      return andThen<object | undefined, Contents | undefined>(patch, (known) =>
-        // A spread copies a `__proto__` key as a key and does not follow it; storing it is then refused.
-        known === undefined ? undefined : { ...rest, data: { ...data, ...plain(known) } },
-      );
-    });
+    this.#write(
+      ({ data, ...rest }) => {
+        const patch = typeof change === "function" ? change(data as Partial<T>) : change;
+        return andThen<object | undefined, Contents | undefined>(patch, (known) =>
+          // A spread copies a `__proto__` key as a key and does not follow it; storing it is then refused.
+          known === undefined ? undefined : { ...rest, data: { ...data, ...plain(known) } },
+        );
+      },
+      { lock: isAsyncFunction(change) },
+    );
 
   readonly replace = (data: T): Promise<this> =>
     this.#write((contents) => ({ ...contents, data: { ...plain(data) } }));
@@ -264,7 +267,7 @@ class Session<T extends object> implements FileSession<T> {
    */
   async #write(
     next: (contents: Contents) => MaybePromise<Contents | undefined>,
-    options: Pick<WriteOptions, "tag" | "ttl" | "lasting"> = {},
+    options: Pick<WriteOptions, "tag" | "ttl" | "lasting" | "lock"> = {},
   ): Promise<this> {
     await this.#turn;
     this.#assertNotReplaced();
@@ -448,9 +451,10 @@ class Session<T extends object> implements FileSession<T> {
     if (this.#isReplaced && this.#record) throw replaced(this.#record.id);
   }
 
-  get #from(): { cookieName: string; ip?: string } {
-    const { name } = this.#settings;
-    return this.#ip === "" ? { cookieName: name } : { cookieName: name, ip: this.#ip };
+  /** What each write says of the session. */
+  get #from(): Facts {
+    const facts = { cookieName: this.#settings.name, idleTimeout: longestIdle(this.#settings) };
+    return this.#ip === "" ? facts : { ...facts, ip: this.#ip };
   }
 }
 

@@ -4,6 +4,7 @@ import type { CleanOptions, CleanResult } from "../core/handler.ts";
 import { badOption } from "../core/error.ts";
 import { type FileSessionConfig, readConfig } from "./config.ts";
 import type { DefaultData } from "./file-session.ts";
+import { longestIdle } from "./lifetime.ts";
 import { destroySessionsOf, type SessionInfo, sessionsOf } from "./owners.ts";
 
 /** The sessions of one place, by their ids and tags. All of it rejects as the handler does. */
@@ -51,8 +52,8 @@ export function fileSessions<T extends object = DefaultData>(
       return count;
     },
     async clean(options) {
-      const { handler, maxAgeMs, idleMs } = readConfig(config);
-      return handler.clean(Math.min(maxAgeMs, idleMs) / 1000, options);
+      const settings = readConfig(config);
+      return settings.handler.clean(longestIdle(settings), options);
     },
   };
 }

@@ -3,6 +3,7 @@ import { type FileSessionConfig, readConfig, type Settings } from "./config.ts";
 import { keepClean } from "./cleaner.ts";
 import { clientAddress, type H3EventLike, outerMemo, requestMemo } from "./event.ts";
 import type { DefaultData, FileSession } from "./file-session.ts";
+import { longestIdle } from "./lifetime.ts";
 import { loadSession } from "./session.ts";
 import { h3EventOf, type SessionEvent } from "./session-event.ts";
 
@@ -60,8 +61,8 @@ function joined(event: H3EventLike, settings: Settings): Opened | undefined {
 }
 
 function open(event: H3EventLike, settings: Settings): Opened {
-  const { handler, name, proxies, cleanMs, maxAgeMs, idleMs } = settings;
-  if (cleanMs > 0) keepClean(handler, cleanMs, Math.min(maxAgeMs, idleMs) / 1000);
+  const { handler, name, proxies, cleanMs } = settings;
+  if (cleanMs > 0) keepClean(handler, cleanMs, longestIdle(settings));
   const cookie = new SessionCookie(event, name, settings.cookie);
   const session = loadSession(settings, cookie, clientAddress(event, proxies));
   return { handler, name, session, cookie };

@@ -22,6 +22,19 @@ export const cleanFacts: Facts = {
     assert.deepEqual(await keysOf(handler), ["stored", "touched", "updated"]);
   },
 
+  "clean() goes by when a session was last used, also if that was elsewhere": async ({ open }) => {
+    const handler = await open();
+    const elsewhere = { touched: Date.now() - 3_600_000 };
+    await handler.store("a", 1, elsewhere);
+    await handler.update("b", () => 1, elsewhere);
+    await handler.store("c", 1);
+
+    assert.deepEqual(await handler.clean(7200), { removed: 0, kept: 3, skipped: 0 });
+    assert.deepEqual(await handler.clean(1800), { removed: 2, kept: 1, skipped: 0 });
+
+    assert.deepEqual(await keysOf(handler), ["c"]);
+  },
+
   "clean(0) removes everything": async ({ open }) => {
     const handler = await open();
     assert.deepEqual(await handler.clean(0), { removed: 0, kept: 0, skipped: 0 });

@@ -13,7 +13,7 @@ import {
   type SessionRecord,
   type WriteOptions,
 } from "../core/handler.ts";
-import { seconds } from "../core/seconds.ts";
+import { milliseconds, seconds } from "../core/seconds.ts";
 import { type Pickled, pickle, unpickle } from "../core/pickle.ts";
 
 /** A session as the place keeps it. */
@@ -197,12 +197,19 @@ export class MemoryHandler implements Handler {
       throw badOption("tag", tag, "a text of 1 to 1024 characters");
   }
 
-  checkOptions({ ttl, grace, tag, time }: WriteOptions): void {
+  checkMoment(name: string, value: number | undefined): void {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
+      throw badOption(name, value, "whole milliseconds since the epoch");
+  }
+
+  checkOptions({ ttl, idleTimeout, grace, tag, time, touched, tagTime }: WriteOptions): void {
     this.checkSeconds("ttl", ttl);
     this.checkSeconds("grace", grace);
     if (tag !== undefined && tag !== null) this.checkTag(tag);
-    if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0))
-      throw badOption("time", time, "whole milliseconds since the epoch");
+    if (idleTimeout !== undefined) milliseconds("idleTimeout", idleTimeout);
+    this.checkMoment("time", time);
+    this.checkMoment("touched", touched);
+    this.checkMoment("tagTime", tagTime);
   }
 
   pickle(data: unknown): Pickled {
@@ -299,7 +306,7 @@ export class MemoryHandler implements Handler {
 
   /** All that is stored of a session but its data. */
   facts(
-    { ip, ttl, lasting, cookieName, tag, time }: WriteOptions,
+    { ip, ttl, lasting, cookieName, tag, tagTime, time, touched }: WriteOptions,
     old: Stored | undefined,
     verb: "store" | "update",
   ): Omit<Stored, keyof Pickled> {
@@ -308,15 +315,15 @@ export class MemoryHandler implements Handler {
     const end = ttl === undefined ? kept : { expires: now + ttl * 1000, lasting };
     const name = cookieName ?? old?.cookieName;
     const owner = tag === undefined ? old?.tag : tag;
-    const tagTime = tag === undefined ? old?.tagTime : now;
+    const since = tag === undefined ? old?.tagTime : tagTime;
     return {
       ip: ip ?? old?.ip ?? "",
       time: old?.time ?? time ?? now,
-      touched: now,
+      touched: old ? now : (touched ?? now),
       ...(end?.expires !== undefined && { expires: end.expires }),
       ...(end?.expires !== undefined && end.lasting && { lasting: true }),
       ...(name !== undefined && { cookieName: name }),
-      ...(typeof owner === "string" && { tag: owner, tagTime: tagTime ?? now }),
+      ...(typeof owner === "string" && { tag: owner, tagTime: since ?? now }),
     };
   }
 

@@ -38,6 +38,32 @@ export const recordFacts: Facts = {
       await rejects(() => handler.store("c", 1, { time }), "ERR_SESSION_OPTION");
   },
 
+  "`touched` says when a session was last used elsewhere": async ({ open }) => {
+    const handler = await open();
+    const used = Date.now() - 3_600_000;
+
+    const imported = await handler.store("a", 1, { touched: used });
+
+    assert.equal(imported.touched, used);
+    assert.deepEqual(found(await handler.retrieve("a")), imported);
+    assert.equal((await handler.update("b", () => 2, { touched: used })).touched, used);
+    for (const touched of [-1, 0.5, Number.NaN, "now" as unknown as number])
+      await rejects(() => handler.store("c", 1, { touched }), "ERR_SESSION_OPTION");
+  },
+
+  "`touched` has no effect on a session that is there": async ({ open }) => {
+    const handler = await open();
+    const { touched } = await handler.store("a", 1);
+    const used = Math.floor(touched) - 3_600_000;
+
+    assert.ok((await handler.store("a", 2, { touched: used })).touched >= touched);
+    assert.ok(
+      (found(await handler.update("a", () => 3, { touched: used })).touched ?? 0) >= touched,
+    );
+    assert.ok((await handler.store("b", 4, { touched: used, oldId: "a" })).touched >= touched);
+    assert.ok(found(await handler.retrieve("b")).touched >= touched);
+  },
+
   "store() replaces all of what was there": async ({ open }) => {
     const handler = await open();
     await handler.store("a", { old: 1, both: 1 });

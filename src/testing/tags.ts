@@ -40,6 +40,23 @@ export const tagFacts: Facts = {
     assert.ok((again.tagTime ?? 0) > tagTime, "`tagTime` is when it was last given");
   },
 
+  "`tagTime` says when a session was given its tag elsewhere": async ({ open }) => {
+    const handler = await open();
+    const given = Date.now() - 3_600_000;
+
+    const stored = await handler.store("a", 1, { tag: "Ada", tagTime: given });
+
+    assert.equal(stored.tagTime, given);
+    assert.deepEqual(found(await handler.retrieve("a")), stored);
+    assert.deepEqual(await handler.tagged("Ada"), ["a"]);
+    const other = await handler.update("a", () => 2, { tag: "Bob", tagTime: given + 1 });
+    assert.equal(other.tagTime, given + 1);
+    assert.equal((await handler.update("a", () => 3, { tagTime: given })).tagTime, given + 1);
+    assert.equal((await handler.store("b", 1, { tagTime: given })).tagTime, undefined);
+    for (const tagTime of [-1, 0.5, Number.NaN, "now" as unknown as number])
+      await rejects(() => handler.store("c", 1, { tag: "Ada", tagTime }), "ERR_SESSION_OPTION");
+  },
+
   "a session has one tag: another one takes its place, `null` removes it": async ({ open }) => {
     const handler = await open();
     await handler.store("a", 1, { tag: "Ada" });
