@@ -1,0 +1,55 @@
+// The line between a client and its server, which can be cut.
+
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+export interface Line {
+  /** Where a client has to go to get to the server. */
+  readonly url: string;
+  /** Ends all connections, and takes none until it is mended. */
+  cut(): void;
+  mend(): void;
+  close(): Promise<void>;
+}
+
+/** A line to the server at `port` of the loopback. */
+export async function lineTo(port: number): Promise<Line> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const line = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.setNoDelay();
+      socket.on("error", () => other.destroy()); // it is closed next
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+    if (isCut) near.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(line, "listening");
+  const destroyAll = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${(line.address() as AddressInfo).port}`,
+    cut() {
+      isCut = true;
+      destroyAll();
+    },
+    mend() {
+      isCut = false;
+    },
+    async close() {
+      destroyAll();
+      line.close();
+      await once(line, "close");
+    },
+  };
+}
