@@ -369,7 +369,7 @@ function lifetimeOf(
   return {
     expires: ttl === undefined ? undefined : now + 1000 * ttl,
     idle: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
-    lasting,
+    lasting: ttl !== undefined && lasting,
   };
 }
 

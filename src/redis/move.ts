@@ -36,20 +36,26 @@ export async function resolved(
   return before(found);
 }
 
-/**
- * Decides about what is coming to `id`. A writer begins with it, with the lock's token if they hold the
- * session.
- */
-export async function settle(place: Place, id: string, token?: string): Promise<void> {
+/** The tokens of the locks that are held, by id. */
+export type Tokens = ReadonlyMap<string, string>;
+
+const none: Tokens = new Map();
+
+/** Decides about what is coming to `id`. A writer begins with it. */
+export async function settle(place: Place, id: string, tokens: Tokens = none): Promise<void> {
   const found = await place.look(id);
   if (!isComing(found)) return;
   const fate = await fateOf(place, id, found);
   if (fate === "open") {
-    await giveUp(place, found);
-    return settle(place, id, token);
+    await giveUp(place, found, tokens);
+    return settle(place, id, tokens);
   }
   const stored = fate === "moved" ? arrived(place, found) : before(found);
-  await place.replaceWhenFree(id, { expected: found.head.rev, stored, token });
+  await place.replaceWhenFree(id, {
+    expected: found.head.rev,
+    stored,
+    token: tokens.get(id),
+  });
 }
 
 /** A move, all of it known. */
@@ -64,8 +70,7 @@ export interface Move {
   stored: Stored;
   /** Seconds for which the old id leads to the new one. */
   grace: number;
-  /** The locks that are held, by id. */
-  tokens: ReadonlyMap<string, string>;
+  tokens: Tokens;
 }
 
 /** Moves the session, unless somebody has written meanwhile. */
@@ -141,9 +146,10 @@ async function fateOf(
 }
 
 /** Gives the old session another rev, so that it does not move on what it had. */
-async function giveUp(place: Place, { state }: Coming): Promise<void> {
+async function giveUp(place: Place, { state }: Coming, tokens: Tokens): Promise<void> {
   const old = await place.look(state.from);
   if (old?.head.rev !== state.rev) return;
   const stored = { ...old, head: { ...old.head, rev: place.newRev() } };
-  await place.replaceWhenFree(state.from, { expected: state.rev, stored });
+  const token = tokens.get(state.from);
+  await place.replaceWhenFree(state.from, { expected: state.rev, stored, token });
 }

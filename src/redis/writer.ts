@@ -10,7 +10,7 @@ import type { Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise } from "../core/promise.ts";
 import { lockLost } from "./error.ts";
 import { type Lock, takeLock } from "./lock.ts";
-import { isComing, move, settle } from "./move.ts";
+import { isComing, move, settle, type Tokens } from "./move.ts";
 import { pause, type Place, type Replaced } from "./place.ts";
 import { type Found, type Head, isExpired, recordOf, type Stored } from "./record.ts";
 import type { Tags } from "./tags.ts";
@@ -75,8 +75,13 @@ class Attempt<T> {
     this.#known = undefined;
   }
 
+  /** What cannot be given back runs out by itself, and is not what the caller has asked for. */
   async unlock(): Promise<void> {
-    for (const lock of this.#locks.values()) await lock.release();
+    await Promise.allSettled([...this.#locks.values()].map((lock) => lock.release()));
+  }
+
+  get #tokens(): Tokens {
+    return new Map([...this.#locks].map(([id, { token }]) => [id, token]));
   }
 
   /** The record, or `undefined` when somebody else was faster. */
@@ -111,14 +116,18 @@ class Attempt<T> {
     const isOurs = this.#locks.has(id);
     const found = await (isOurs ? this.#place.look(id) : this.#place.lookWhenFree(id));
     if (!isComing(found)) return found;
-    await settle(this.#place, id, this.#locks.get(id)?.token);
+    await settle(this.#place, id, this.#tokens);
     return this.#find(id);
   }
 
-  #replace(old: Found | undefined, target: Found | undefined, stored: Stored): Promise<Replaced> {
+  async #replace(
+    old: Found | undefined,
+    target: Found | undefined,
+    stored: Stored,
+  ): Promise<Replaced> {
     const { id: to, options } = this.#write;
+    const { grace = 0 } = options;
     const from = this.#from;
-    const tokens = new Map([...this.#locks].map(([id, { token }]) => [id, token]));
     const live = liveOf(old);
     if (live && from !== to)
       return move(this.#place, {
@@ -127,10 +136,18 @@ class Attempt<T> {
         old: live,
         target,
         stored,
-        grace: options.grace ?? 0,
-        tokens,
+        grace,
+        tokens: this.#tokens,
       });
-    return this.#place.replace(to, { expected: target?.head.rev, stored, token: tokens.get(to) });
+    const lock = this.#locks.get(to);
+    const how = await this.#place.replace(to, {
+      expected: target?.head.rev,
+      stored,
+      token: lock?.token,
+      releases: lock !== undefined,
+    });
+    if (how === "done") lock?.end();
+    return how;
   }
 
   async #again(how: Exclude<Replaced, "done">, isLate: boolean): Promise<undefined> {
