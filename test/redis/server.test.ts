@@ -11,6 +11,8 @@ import { type RedisCluster, startCluster } from "./_cluster.ts";
 import { type RedisSentinel, startSentinel } from "./_sentinel.ts";
 import { argsOf, type RedisServer, startRedis, until } from "./_server.ts";
 
+const isPossible = has("redis-server");
+
 /** What all clients can do. */
 interface Client {
   get(key: string): Promise<string | null>;
@@ -37,7 +39,7 @@ const clients: Record<string, (server: RedisServer) => Promise<Client>> = {
   "node-redis 6": async ({ url }) => closing(redis6.createClient({ url })).connect(),
 };
 
-describe.runIf(has("redis-server"))("a server", () => {
+describe.runIf(isPossible)("a server", () => {
   async function started(...how: Parameters<typeof startRedis>): Promise<RedisServer> {
     const server = await startRedis(...how);
     onTestFinished(() => server.close());
@@ -114,7 +116,7 @@ describe.runIf(has("redis-server"))("a server", () => {
   });
 });
 
-describe.runIf(has("redis-server"))("a cluster", () => {
+describe.runIf(isPossible)("a cluster", () => {
   let cluster: RedisCluster;
   beforeAll(async () => {
     cluster = await startCluster();
@@ -162,7 +164,7 @@ describe.runIf(has("redis-server"))("a cluster", () => {
   );
 });
 
-it.runIf(has("redis-server"))("a cluster with replicas survives one of its masters", async () => {
+it.runIf(isPossible)("a cluster with replicas survives one of its masters", async () => {
   await using cluster = await startCluster({ replicas: 1 });
   const slot = await cluster.slotOf("a");
   const first = await cluster.masterOf(slot);
@@ -176,7 +178,7 @@ it.runIf(has("redis-server"))("a cluster with replicas survives one of its maste
   expect(await cluster.masterOf(slot)).toBe(replica);
 });
 
-describe.runIf(has("redis-server"))("sentinels", () => {
+describe.runIf(isPossible)("sentinels", () => {
   let sentinel: RedisSentinel;
   beforeAll(async () => {
     sentinel = await startSentinel();
