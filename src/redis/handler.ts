@@ -19,7 +19,7 @@ import type { Purpose } from "./connection.ts";
 import { badId, lockTimeout } from "./error.ts";
 import { isComing, resolved, settle } from "./move.ts";
 import { handlerName, readOptions, type RedisHandlerOptions, type Settings } from "./options.ts";
-import { isWrongType, Place } from "./place.ts";
+import { Place } from "./place.ts";
 import { absent, type Head, momentOf, parseHead, recordOf, type Stored, wordOf } from "./record.ts";
 import { removing, type Script, storing, touching } from "./script.ts";
 import { Tags } from "./tags.ts";
@@ -289,7 +289,7 @@ export class RedisHandler implements Handler {
     return liveOf(await resolved(this.#place, id, await this.#place.look(id)));
   }
 
-  /** What a script says of a session that nobody holds, and that is one of ours. */
+  /** What a script says of a session that nobody holds, and that is not on its way. */
   async #run(
     id: string,
     script: Script,
@@ -298,20 +298,14 @@ export class RedisHandler implements Handler {
     waits = true,
   ): Promise<string[]> {
     const place = this.#place;
-    const once = (): Promise<string[]> =>
-      place.connection.run(script, place.keysOf(id), args, purpose).catch((error: unknown) => {
-        if (isWrongType(error)) return ["damaged"];
-        throw error;
-      });
     const answer = waits
       ? await place.whenFree(id, async () => {
-          const answer = await once();
+          const answer = await place.run(id, script, args, purpose);
           return answer[0] === "locked" ? undefined : answer;
         })
-      : await once();
-    if (answer[0] === "coming") await settle(place, id);
-    else if (answer[0] === "damaged") await place.setAside(id);
-    else return answer;
+      : await place.run(id, script, args, purpose);
+    if (answer[0] !== "coming") return answer;
+    await settle(place, id);
     return this.#run(id, script, args, purpose, waits);
   }
 

@@ -1,17 +1,15 @@
 // What is called what in Redis.
 //
 //   <prefix>{<id>}           a session: a string, see record.ts
-//   <prefix>{<id>}:lock      whoever changes it for longer than a moment: their token, with a time to live
 //   <prefix>{<id>}:corrupt   what was found there and is none of ours
 //   <prefix>tag:<tag>        whose sessions these are, see tags.ts
 //
-// In a Cluster what stands in braces says which node has a key, so all of one session are on one, and
-// can be asked for together. Sessions are on all of them.
+// In a Cluster what stands in braces says which node has a key: sessions are on all of them, and what is
+// put aside is where the session was.
 
 /** The names of one handler's keys. */
 export interface Keys {
   session(id: string): string;
-  lock(id: string): string;
   corrupt(id: string): string;
   tag(tag: string): string;
   /** The id of the session that is called so; `undefined` for what is no session. */
@@ -28,7 +26,6 @@ export function keysOf(prefix: string): Keys {
   const session = (id: string): string => `${prefix}{${escapeWord(id)}}`;
   return {
     session,
-    lock: (id) => `${session(id)}:lock`,
     corrupt: (id) => `${session(id)}:corrupt`,
     tag: (tag) => `${prefix}tag:${escapeWord(tag)}`,
     idOf: (key) => between(key, `${prefix}{`, "}"),

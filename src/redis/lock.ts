@@ -2,9 +2,10 @@
 //
 // A change that is made at once needs no lock: it is written if nobody has written meanwhile, and made
 // again on what they wrote if somebody has. One that takes its time, or has effects that must not
-// happen twice, holds the session. A lock is a key of its own with a time to live, so it ends by itself
-// when its holder dies; while that lives it is renewed. Every script looks at it: whoever does not hold
-// it writes nothing, be it another one, or a holder that stood still for so long that it has run out.
+// happen twice, holds the session. Its lock stands before it, and until when it is good by the clock of
+// Redis: so it ends by itself when its holder dies, and is renewed while that lives. Every script looks at
+// it: whoever does not hold it writes nothing, be it another one, or a holder that stood still for so
+// long that it has run out.
 
 import type { Place } from "./place.ts";
 import { holding, locking } from "./script.ts";
@@ -17,12 +18,7 @@ export async function takeLock(place: Place, id: string): Promise<Lock> {
   const token = place.newRev();
   const purpose = { action: `lock session ${id}`, writes: false }; // it has no effect to ask twice
   await place.whenFree(id, async () => {
-    const [how] = await place.connection.run(
-      locking,
-      place.keysOf(id),
-      [token, String(lifeMs)],
-      purpose,
-    );
+    const [how] = await place.run(id, locking, [token, String(lifeMs)], purpose);
     return how === "ok" ? how : undefined;
   });
   return new Lock(place, id, token);
@@ -65,11 +61,7 @@ export class Lock {
   }
 
   async #keep(ms: number): Promise<void> {
-    await this.#place.connection.run(
-      holding,
-      [this.#place.keys.lock(this.#id)],
-      [this.token, String(ms)],
-      { action: `hold session ${this.#id}`, writes: false },
-    );
+    const purpose = { action: `hold session ${this.#id}`, writes: false };
+    await this.#place.run(this.#id, holding, [this.token, String(ms)], purpose);
   }
 }

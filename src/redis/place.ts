@@ -3,12 +3,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { emit, traced } from "../core/diagnostics.ts";
 import { warnOnce } from "../core/warning.ts";
-import { Connection, refusalOf } from "./connection.ts";
+import { Connection, type Purpose, refusalOf } from "./connection.ts";
 import { lockTimeout } from "./error.ts";
 import { type Keys, keysOf } from "./keys.ts";
 import { handlerName, type Settings } from "./options.ts";
-import { endOf, type Found, foundIn, parseStored, type Stored, stringOf } from "./record.ts";
-import { replacing, settingAside } from "./script.ts";
+import {
+  endOf,
+  type Found,
+  foundIn,
+  parseStored,
+  type Stored,
+  stringOf,
+  withoutLock,
+} from "./record.ts";
+import { reading, replacing, type Script, settingAside } from "./script.ts";
 
 /** How a replacement has ended. With a conflict: what is there, `undefined` where somebody has to look. */
 export type Replaced =
@@ -44,11 +52,6 @@ export class Place {
     this.#lockTimeoutMs = settings.lockTimeoutMs;
   }
 
-  /** The session's key and its lock's, as the scripts want them. */
-  keysOf(id: string): [string, string] {
-    return [this.keys.session(id), this.keys.lock(id)];
-  }
-
   /** A word that nobody has written before. */
   newRev(): string {
     this.#start ??= process.getBuiltinModule("node:crypto").randomBytes(9).toString("base64url");
@@ -57,43 +60,61 @@ export class Place {
 
   /** What stands under the session's key. Does not wait for who holds it. */
   async look(id: string): Promise<Found | undefined> {
-    const key = this.keys.session(id);
-    const text = await this.#get(id, key);
-    if (text === null) return undefined;
-    const found = foundIn(text);
-    if (found) return found;
-    await this.setAside(id, text);
-    return this.look(id);
+    return this.#found(id, await this.#get(id), () => this.look(id));
   }
 
   /** The same, when nobody holds it. */
   async lookWhenFree(id: string): Promise<Found | undefined> {
-    const keys = this.keysOf(id);
     const purpose = { action: `read session ${id}`, writes: false };
     const { text } = await this.whenFree(id, async () => {
-      const answer = await this.connection.ask(keys[0], ["MGET", ...keys], purpose);
-      const [text = null, lock] = answer as (string | null)[];
-      return lock === null ? { text } : undefined;
+      const text = await this.#get(id);
+      if (!text.startsWith("lock ")) return { text };
+      const [how, now = ""] = await this.run(id, reading, [], purpose); // by the clock of Redis
+      return how === "locked" ? undefined : { text: now };
     });
-    if (text === null) return undefined;
-    const found = foundIn(text);
+    return this.#found(id, text, () => this.lookWhenFree(id));
+  }
+
+  async #found(
+    id: string,
+    text: string,
+    again: () => Promise<Found | undefined>,
+  ): Promise<Found | undefined> {
+    const { bare } = withoutLock(text);
+    if (bare === "") return undefined;
+    const found = foundIn(bare);
     if (found) return found;
     await this.setAside(id, text);
-    return this.lookWhenFree(id);
+    return again();
   }
 
   /** The first line of what stands there, without the data. */
   async glance(id: string): Promise<Stored | undefined> {
+    const key = this.keys.session(id);
     const purpose = { action: `look at session ${id}`, writes: false };
-    const command = ["GETRANGE", this.keys.session(id), "0", "1023"];
     try {
-      const text = String(await this.connection.ask(this.keys.session(id), command, purpose));
-      if (text.includes("\n")) return parseStored(text);
-      return text === "" ? undefined : await this.look(id); // of many words, or none of ours
+      const text = String(await this.connection.ask(key, ["GETRANGE", key, "0", "1023"], purpose));
+      const { bare } = withoutLock(text);
+      // Of many words, or none of ours.
+      return bare.includes("\n") ? parseStored(bare) : await this.look(id);
     } catch (error) {
       if (isWrongType(error)) return this.look(id);
       throw error;
     }
+  }
+
+  /** What a script says of a session that is one of ours. */
+  async run(id: string, script: Script, args: string[], purpose: Purpose): Promise<string[]> {
+    let answer: string[];
+    try {
+      answer = await this.connection.run(script, [this.keys.session(id)], args, purpose);
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      answer = ["damaged"];
+    }
+    if (answer[0] !== "damaged") return answer;
+    await this.setAside(id);
+    return this.run(id, script, args, purpose);
   }
 
   /**
@@ -111,9 +132,9 @@ export class Place {
     }: Replacement,
   ): Promise<Replaced> {
     const ms = until === undefined || until === Infinity ? 0 : Math.max(1, until - Date.now());
-    const [how, text] = await this.connection.run(
+    const [how, text] = await this.run(
+      id,
       replacing,
-      this.keysOf(id),
       [
         expected,
         stored?.head.rev ?? "",
@@ -178,14 +199,16 @@ export class Place {
     emit("corrupt", () => ({ handler: handlerName, id }));
   }
 
-  async #get(id: string, key: string): Promise<string | null> {
+  /** Empty where nothing is. */
+  async #get(id: string): Promise<string> {
+    const key = this.keys.session(id);
     try {
       const purpose = { action: `read session ${id}`, writes: false };
-      return (await this.connection.ask(key, ["GET", key], purpose)) as string | null;
+      return ((await this.connection.ask(key, ["GET", key], purpose)) as string | null) ?? "";
     } catch (error) {
       if (!isWrongType(error)) throw error;
       await this.setAside(id);
-      return this.#get(id, key);
+      return this.#get(id);
     }
   }
 }

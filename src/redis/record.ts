@@ -13,6 +13,14 @@
 //   gone <to> <until> <rev>          the session has moved to the id `to`, where it was to be `rev`
 //   coming <from> <rev> <before>     a session that is being moved here, see move.ts
 //
+// Before it may stand who holds the session, and until when by the clock of Redis, with nothing behind
+// it where there is no session:
+//
+//   lock <until> <token>
+//
+// All of it is one key, not only since that costs least: while a slot of a Cluster is on its way to
+// another node, what takes two keys is refused, and what takes one is led to where that is.
+//
 // The scripts read and write the same words, in script.ts.
 
 import type { SessionRecord } from "../core/handler.ts";
@@ -52,7 +60,14 @@ export interface Found extends Stored {
 /** The word for what is absent. */
 export const absent = "*";
 
-/** What `text` says; `undefined` when it is none of ours. */
+/** The text without the lock, and whether there is one, which may have run out. */
+export function withoutLock(text: string): { bare: string; isLocked: boolean } {
+  if (!text.startsWith("lock ")) return { bare: text, isLocked: false };
+  const end = text.indexOf("\n") + 1;
+  return { bare: end === 0 ? "" : text.slice(end), isLocked: true };
+}
+
+/** What `text` says, which has no lock; `undefined` when it is none of ours. */
 export function parseStored(text: string): Stored | undefined {
   const end = text.indexOf("\n");
   const words = end === -1 ? [] : text.slice(0, end).split(" ");

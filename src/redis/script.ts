@@ -9,21 +9,40 @@ export interface Script {
   sha?: string;
 }
 
-// Of the text the first 16 KiB: the words have room in them, and large data need not be copied.
-const parse = `
-local function parse(key)
-  local text = redis.call('GETRANGE', key, 0, 16383)
-  if text == '' then return nil end
-  local s = { line = string.match(text, '^[^\\n]*') }
+// What stands under the key, in every script: `held` is the token of who holds the session, `head` what
+// comes after the lock, and `start` where that begins. Of the text the first 16 KiB: the words have room
+// in them, and large data need not be copied.
+const open = `
+local key, start, held = KEYS[1], 0, nil
+local head = redis.call('GETRANGE', key, 0, 16383)
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local till, holder = string.match(head, '^lock (%d+) ([^ \\n]+)\\n')
+if till then
+  start = 7 + #till + #holder
+  head = string.sub(head, start + 1)
+  if tonumber(till) > clock() then held = holder end
+end
+local function rest()
+  return string.sub(redis.call('GET', key) or '', start + 1)
+end
+`;
+
+const parse = `${open}
+local function parse()
+  if head == '' then return nil end
+  local s = { line = string.match(head, '^[^\\n]*') }
   s.touched, s.rev, s.time, s.expires, s.idle, s.lasting, s.encoding,
-    s.ip, s.cookie, s.tag, s.tagTime, s.is = string.match(text,
+    s.ip, s.cookie, s.tag, s.tagTime, s.is = string.match(head,
     '^fs1 (%d+) ([^ ]+) (%d+) ([^ ]+) ([^ ]+) ([01]) (%a+) ([^ ]*) ([^ ]+) ([^ ]+) ([^ ]+) (%a+)')
   return s
 end
 local function isOver(s, now)
   return s.expires ~= '*' and tonumber(s.expires) <= now
 end
-local function expire(key, s, touched, now)
+local function expire(s, touched, now)
   local last = math.huge
   if s.expires ~= '*' then last = tonumber(s.expires) end
   if s.idle ~= '*' and s.lasting == '0' then last = math.min(last, touched + tonumber(s.idle)) end
@@ -35,15 +54,15 @@ end
 /**
  * Stores a session whatever is there, and keeps of that what is not given.
  *
- * KEYS session, lock. ARGV now, rev, mustExist, expires, lasting, idle, ip, cookie, tag, time,
+ * KEYS session. ARGV now, rev, mustExist, expires, lasting, idle, ip, cookie, tag, time,
  * touched, tagTime, encoding, data; a word that is not given is `*`, a tag that is taken away `!`.
  * Gives `ok` and the first line, or `gone`, `locked`, `coming`, `damaged`.
  */
 export const storing: Script = {
   lua: `${parse}
 local now, rev, mustExist, expires, lasting, idle, ip, cookie, tag, time, touched, tagTime, encoding, data = unpack(ARGV)
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'locked'} end
-local old = parse(KEYS[1])
+if held then return {'locked'} end
+local old = parse()
 if old and not old.rev then return {'damaged'} end
 if old and old.rev == rev then return {'ok', old.line} end
 if old and old.is == 'coming' then return {'coming'} end
@@ -64,8 +83,8 @@ elseif tag ~= '*' then s.tag, s.tagTime = tag, tagTime == '*' and now or tagTime
 else s.tag, s.tagTime = pick('*', 'tag', '*'), pick('*', 'tagTime', '*') end
 local line = string.format('fs1 %s %s %s %s %s %s %s %s %s %s %s live',
   s.touched, rev, s.time, s.expires, s.idle, s.lasting, encoding, s.ip, s.cookie, s.tag, s.tagTime)
-redis.call('SET', KEYS[1], line .. '\\n' .. data)
-expire(KEYS[1], s, tonumber(s.touched), tonumber(now))
+redis.call('SET', key, line .. '\\n' .. data)
+expire(s, tonumber(s.touched), tonumber(now))
 return {'ok', line}`,
 };
 
@@ -73,88 +92,108 @@ return {'ok', line}`,
  * Replaces what is stored by `text`, or removes it where that is empty, unless somebody else has
  * written meanwhile.
  *
- * KEYS session, lock. ARGV expected: the rev that is there, empty for none; rev: the new one, which it
+ * KEYS session. ARGV expected: the rev that is there, empty for none; rev: the new one, which it
  * may have already if this was sent twice; token: of the lock that is held, empty for none; release:
  * whether to give it back; milliseconds to live, 0 for ever; text. Gives `ok`, `locked`, `lost`, or
  * `conflict` and what is stored.
  */
 export const replacing: Script = {
-  lua: `
-local expected, rev, token, release, ttl, text = unpack(ARGV)
-local held = redis.call('GET', KEYS[2])
+  lua: `${open}
+local expected, rev, token, releases, ttl, text = unpack(ARGV)
+local found = head == '' and '' or string.match(head, '^fs1 %d+ ([^ ]+) ')
+if rev ~= '' and found == rev then return {'ok'} end
 if token == '' and held then return {'locked'} end
 if token ~= '' and held ~= token then return {'lost'} end
-local head = redis.call('GETRANGE', KEYS[1], 0, 99)
-local found = head == '' and '' or string.match(head, '^fs1 %d+ ([^ ]+) ')
-if found ~= rev then
-  if found ~= expected then return {'conflict', redis.call('GET', KEYS[1])} end
-  if text == '' then redis.call('DEL', KEYS[1])
-  elseif ttl == '0' then redis.call('SET', KEYS[1], text)
-  else redis.call('SET', KEYS[1], text, 'PX', ttl) end
+if found ~= expected then return {'conflict', rest()} end
+local lock, ms = '', tonumber(ttl)
+if token ~= '' and releases == '0' then
+  lock = 'lock ' .. till .. ' ' .. holder .. '\\n'
+  if ms > 0 or text == '' then ms = math.max(ms, tonumber(till) - clock()) end
 end
-if release == '1' then redis.call('DEL', KEYS[2]) end
+if lock .. text == '' then redis.call('DEL', key)
+elseif ms == 0 then redis.call('SET', key, lock .. text)
+else redis.call('SET', key, lock .. text, 'PX', string.format('%.0f', math.max(1, ms))) end
 return {'ok'}`,
 };
 
 /**
- * Moves `touched` to now. KEYS session, lock. ARGV now. Gives `ok` and the first line from
+ * Moves `touched` to now. KEYS session. ARGV now. Gives `ok` and the first line from
  * before, or `none`, `locked`, `coming`, `damaged`.
  */
 export const touching: Script = {
   lua: `${parse}
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'locked'} end
+if held then return {'locked'} end
 local now = tonumber(ARGV[1])
-local s = parse(KEYS[1])
+local s = parse()
 if s and not s.rev then return {'damaged'} end
 if s and s.is == 'coming' then return {'coming'} end
 if not s or s.is ~= 'live' or isOver(s, now) then return {'none'} end
 redis.call('SETRANGE', KEYS[1], 4, ARGV[1])
-expire(KEYS[1], s, now, now)
+expire(s, now, now)
 return {'ok', s.line}`,
 };
 
 /**
- * Removes a session. KEYS session, lock. ARGV now, timeout: seconds for which it has not been used,
+ * Removes a session. KEYS session. ARGV now, timeout: seconds for which it has not been used,
  * empty for however long that is. Gives `ok`, `none` where there was none to remove, `kept`, or
  * `locked`, `coming`, `damaged`.
  */
 export const removing: Script = {
   lua: `${parse}
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'locked'} end
+if held then return {'locked'} end
 local now, timeout = tonumber(ARGV[1]), ARGV[2]
-local s = parse(KEYS[1])
+local s = parse()
 if s and not s.rev then return {'damaged'} end
 if s and s.is == 'coming' then return {'coming'} end
 if not s then return {'none'} end
 local isLive = s.is == 'live' and not isOver(s, now)
 if timeout == '' then
-  if isLive then redis.call('DEL', KEYS[1]) end
+  if isLive then redis.call('DEL', key) end
   return {isLive and 'ok' or 'none'}
 end
 local isOld = tonumber(timeout) == 0 or s.lasting == '0' and now - tonumber(s.touched) > 1000 * tonumber(timeout)
 if not isOld and not isOver(s, now) then return {'kept'} end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', key)
 return {s.is == 'live' and 'ok' or 'kept'}`,
 };
 
 /**
- * Locks a session. KEYS session, lock. ARGV token, milliseconds. Gives `ok` and what is stored, or
- * `locked`. Asked again with the token that has it, it gives the same.
+ * Locks a session. KEYS session. ARGV token, milliseconds. Gives `ok`, `locked`, or `damaged`. Asked again
+ * with the token that has it, it gives the same.
  */
 export const locking: Script = {
-  lua: `
-local held = redis.call('GET', KEYS[2])
+  lua: `${open}
 if held and held ~= ARGV[1] then return {'locked'} end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {'ok', redis.call('GET', KEYS[1])}`,
+if head ~= '' and not string.match(head, '^fs1 ') then return {'damaged'} end
+local text = rest()
+local line = string.format('lock %.0f %s', clock() + ARGV[2], ARGV[1])
+if text == '' then redis.call('SET', key, line .. '\\n', 'PX', ARGV[2])
+else redis.call('SET', key, line .. '\\n' .. text, 'KEEPTTL') end
+return {'ok'}`,
 };
 
-/** Keeps a lock for so many milliseconds more; 0 gives it back. KEYS lock. ARGV token, milliseconds. Gives `ok` or `lost`. */
+/**
+ * Keeps a lock for so many milliseconds from now; 0 gives it back. KEYS session. ARGV token, milliseconds.
+ * Gives `ok` or `lost`.
+ */
 export const holding: Script = {
-  lua: `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
-if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  lua: `${open}
+if holder ~= ARGV[1] then return {'lost'} end
+if ARGV[2] ~= '0' then
+  redis.call('SETRANGE', key, 5, string.format('%.0f', clock() + ARGV[2]))
+  if head == '' then redis.call('PEXPIRE', key, ARGV[2]) end
+  return {'ok'}
+end
+local text = rest()
+if text == '' then redis.call('DEL', key) else redis.call('SET', key, text, 'KEEPTTL') end
 return {'ok'}`,
+};
+
+/** KEYS session. Gives `ok` and what stands there, or `locked`. */
+export const reading: Script = {
+  lua: `${open}
+if held then return {'locked'} end
+return {'ok', rest()}`,
 };
 
 /**
