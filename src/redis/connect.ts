@@ -34,12 +34,13 @@ async function ioredis(
   };
   const [url = ""] = urls;
   if (urls.length === 1) return new Redis(url, options);
-  const { lazyConnect, enableOfflineQueue, ...redisOptions } = options;
+  const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...redisOptions } = options;
   return new Cluster([...urls], {
     lazyConnect,
     enableOfflineQueue,
     redisOptions,
     clusterRetryStrategy: delayMs,
+    retryDelayOnFailover: 0, // what was sent to a node that has failed is not sent to the next one
   });
 }
 
@@ -51,7 +52,11 @@ async function nodeRedis(urls: readonly string[], timeoutMs: number): Promise<Re
   };
   const [url = ""] = urls;
   if (urls.length === 1) return createClient({ url, ...defaults });
-  return createCluster({ rootNodes: urls.map((url) => ({ url })), defaults });
+  return createCluster({
+    rootNodes: urls.map((url) => ({ url })),
+    defaults,
+    topologyRefreshOnReconnectionAttemptStrategy: 500, // of 6: when a node has failed
+  });
 }
 
 /** Milliseconds until the next attempt to connect. */

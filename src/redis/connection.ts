@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Link, linkOf, type Send } from "./client.ts";
 import { connectTo } from "./connect.ts";
 import { noAnswer, notConnected, notReplicated, redisFailed } from "./error.ts";
+import { warnOfEviction } from "./eviction.ts";
 import type { Settings } from "./options.ts";
 import type { Script } from "./script.ts";
 
@@ -23,10 +24,11 @@ export interface Purpose {
 export class Connection {
   readonly #settings: Settings;
   #link: Promise<Link> | undefined;
-  /** As soon as it is there. */
+  /** As soon as it has been connected once. */
   #known: Link | undefined;
   #lastError: Error | undefined;
-  #unlisten: (() => void) | undefined;
+  #end: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -98,9 +100,8 @@ export class Connection {
 
   /** Ends a connection of our own; a client that was given stays as it is. */
   close(): void {
-    this.#unlisten?.();
-    if (this.#settings.client === undefined) this.#known?.close();
-    this.#known = undefined;
+    this.#isClosed = true;
+    this.#end?.();
   }
 
   async #ask<T>(
@@ -117,6 +118,7 @@ export class Connection {
         const isUnknown = writes && refusalOf(error) === undefined && !isUnsent(error);
         if (isUnknown || isFinal(error) || performance.now() + retryMs >= end)
           throw redisFailed(action, error, isUnknown);
+        if (error instanceof Error) this.#lastError = error;
       }
       await sleep(retryMs);
     }
@@ -126,13 +128,14 @@ export class Connection {
   async #ready(action: string, end: number, ms: number): Promise<Link> {
     const late = (): Error => notConnected(ms, this.#lastError);
     try {
-      const link = (this.#known ??= await within((this.#link ??= this.#open()), ms, late));
+      const link = await within((this.#link ??= this.#open()), ms, late);
       // Which events say so differs from client to client.
       while (!link.isReady()) {
         if (performance.now() >= end) throw late();
         await sleep(retryMs);
       }
-      return link;
+      if (!this.#known) await within(warnOfEviction(link), end - performance.now(), late);
+      return (this.#known ??= link);
     } catch (error) {
       throw redisFailed(action, error, false);
     }
@@ -141,15 +144,16 @@ export class Connection {
   async #open(): Promise<Link> {
     const { client, urls, timeoutMs } = this.#settings;
     const link = linkOf(client ?? (await connectTo(urls, timeoutMs)));
-    this.#unlisten = link.onError((error) => {
+    const unlisten = link.onError((error) => {
       this.#lastError = error; // whoever waits for the connection says it
     });
-    try {
-      await link.open();
-    } catch (error) {
-      // It goes on trying, and `isReady` says when it has it.
-      this.#lastError = error instanceof Error ? error : new Error(String(error));
-    }
+    this.#end = () => {
+      unlisten();
+      if (client === undefined) link.close();
+    };
+    if (this.#isClosed) this.#end();
+    // It goes on trying by itself, and `isReady` says when it has it. Why it has not, `onError` does.
+    else link.open().catch((error: Error) => void (this.#lastError ??= error));
     return link;
   }
 }
@@ -171,9 +175,12 @@ async function within<T>(answer: Promise<T>, ms: number, late: () => Error): Pro
 
 /** The first word of what Redis has refused something with; `undefined` for an error of another kind. */
 export function refusalOf(error: unknown): string | undefined {
-  // Clients call their classes differently. What they say themselves begins like a sentence.
-  return error instanceof Error ? /^([A-Z]+)(?: |$)/.exec(error.message)?.[1] : undefined;
+  // Clients call their classes differently. What they say themselves begins like a sentence, and may
+  // hand on the last refusal of many.
+  return error instanceof Error ? refusal.exec(error.message)?.[1] : undefined;
 }
+
+const refusal = /^(?:Too many Cluster redirections\. Last error: \w+: )?([A-Z]+)(?: |$)/;
 
 // Refused for now, and not executed.
 const passing = ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED"];

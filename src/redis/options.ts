@@ -1,7 +1,7 @@
 // The options of a RedisHandler: what they are, what they are by default, what they may be.
 
 import { badOption } from "../core/error.ts";
-import { milliseconds } from "../core/seconds.ts";
+import { milliseconds, seconds } from "../core/seconds.ts";
 import { isClient, type RedisClient } from "./client.ts";
 
 /** All of them are plain JSON but `client`. */
@@ -71,12 +71,15 @@ export function readOptions(options: RedisHandlerOptions): Settings {
     throw badOption("maxBytes", maxBytes, `a whole number of bytes from 1 to ${maxMaxBytes}`);
   if (!Number.isInteger(replicas) || replicas < 0)
     throw badOption("replicas", replicas, "a whole number, 0 or more");
+  // It sends a command without a key, which WAIT is, to any of its nodes.
+  if (replicas > 0 && (client ? "nodes" in client : urls.length > 1))
+    throw badOption("replicas", replicas, "0 with a Cluster, unless `client` is one of redis");
   return {
     urls,
     client,
     prefix,
     timeoutMs: milliseconds("timeout", timeout),
-    lockTimeoutMs: milliseconds("lockTimeout", lockTimeout),
+    lockTimeoutMs: 1000 * seconds("lockTimeout", lockTimeout),
     maxBytes,
     replicas,
   };

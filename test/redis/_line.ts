@@ -6,6 +6,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export interface Line {
   /** Where a client has to go to get to the server. */
   readonly url: string;
+  /** From now on answers do not get through, and what is asked does. */
+  mute(): void;
   /** Ends all connections, and takes none until it is mended. */
   cut(): void;
   mend(): void;
@@ -16,6 +18,7 @@ export interface Line {
 export async function lineTo(port: number): Promise<Line> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isMute = false;
   const line = createServer((near) => {
     const far = connect(port, "127.0.0.1");
     for (const [socket, other] of [
@@ -29,7 +32,9 @@ export async function lineTo(port: number): Promise<Line> {
         sockets.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      socket.on("data", (bytes: Buffer) => {
+        if (socket === near || !isMute) other.write(bytes);
+      });
     }
     if (isCut) near.destroy();
   }).listen(0, "127.0.0.1");
@@ -39,12 +44,16 @@ export async function lineTo(port: number): Promise<Line> {
   };
   return {
     url: `redis://127.0.0.1:${(line.address() as AddressInfo).port}`,
+    mute() {
+      isMute = true;
+    },
     cut() {
       isCut = true;
       destroyAll();
     },
     mend() {
       isCut = false;
+      isMute = false;
     },
     async close() {
       destroyAll();
