@@ -13,15 +13,15 @@ import { holding, locking } from "./script.ts";
 /** How long a lock lives without a sign of its holder. */
 const lifeMs = 10_000;
 
-/** Takes the lock as soon as nobody has it. */
-export async function takeLock(place: Place, id: string): Promise<Lock> {
+/** Takes the lock as soon as nobody has it. `text` is what stands under it. */
+export async function takeLock(place: Place, id: string): Promise<{ lock: Lock; text: string }> {
   const token = place.newRev();
   const purpose = { action: `lock session ${id}`, writes: false }; // it has no effect to ask twice
-  await place.whenFree(id, async () => {
-    const [how] = await place.run(id, locking, [token, String(lifeMs)], purpose);
-    return how === "ok" ? how : undefined;
+  const text = await place.whenFree(id, async () => {
+    const [how, text = ""] = await place.run(id, locking, [token, String(lifeMs)], purpose);
+    return how === "ok" ? text : undefined;
   });
-  return new Lock(place, id, token);
+  return { lock: new Lock(place, id, token), text };
 }
 
 /** A lock that is held, and kept until it is given back. */

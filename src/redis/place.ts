@@ -18,12 +18,8 @@ import {
 } from "./record.ts";
 import { reading, replacing, type Script, settingAside } from "./script.ts";
 
-/** How a replacement has ended. With a conflict: what is there, `undefined` where somebody has to look. */
-export type Replaced =
-  | "done"
-  | "locked"
-  | "lost"
-  | { conflict: { found: Found | undefined } | undefined };
+/** How a replacement has ended. With a conflict: what is there. */
+export type Replaced = "done" | "locked" | "lost" | { conflict: string };
 
 /** What is to stand there instead. */
 export interface Replacement {
@@ -132,7 +128,7 @@ export class Place {
     }: Replacement,
   ): Promise<Replaced> {
     const ms = until === undefined || until === Infinity ? 0 : Math.max(1, until - Date.now());
-    const [how, text] = await this.run(
+    const [how, text = ""] = await this.run(
       id,
       replacing,
       [
@@ -146,11 +142,7 @@ export class Place {
       { action: `write session ${id}`, writes: true },
     );
     if (how === "ok") return "done";
-    if (how === "conflict") {
-      const found = text ? foundIn(text) : undefined;
-      const isKnown = !text || (found !== undefined && found.state.is !== "coming");
-      return { conflict: isKnown ? { found } : undefined };
-    }
+    if (how === "conflict") return { conflict: text };
     return how === "lost" ? "lost" : "locked";
   }
 

@@ -158,8 +158,8 @@ return {s.is == 'live' and 'ok' or 'kept'}`,
 };
 
 /**
- * Locks a session. KEYS session. ARGV token, milliseconds. Gives `ok`, `locked`, or `damaged`. Asked again
- * with the token that has it, it gives the same.
+ * Locks a session. KEYS session. ARGV token, milliseconds. Gives `ok` and what stands there, `locked`, or
+ * `damaged`. Asked again with the token that has it, it gives the same.
  */
 export const locking: Script = {
   lua: `${open}
@@ -169,7 +169,7 @@ local text = rest()
 local line = string.format('lock %.0f %s', clock() + ARGV[2], ARGV[1])
 if text == '' then redis.call('SET', key, line .. '\\n', 'PX', ARGV[2])
 else redis.call('SET', key, line .. '\\n' .. text, 'KEEPTTL') end
-return {'ok'}`,
+return {'ok', text}`,
 };
 
 /**

@@ -12,7 +12,7 @@ import { lockLost } from "./error.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { isComing, move, settle, type Tokens } from "./move.ts";
 import { pause, type Place, type Replaced } from "./place.ts";
-import { type Found, type Head, isExpired, recordOf, type Stored } from "./record.ts";
+import { type Found, foundIn, type Head, isExpired, recordOf, type Stored } from "./record.ts";
 import type { Tags } from "./tags.ts";
 
 /** What a change has made, and its text. */
@@ -70,9 +70,11 @@ class Attempt<T> {
 
   /** In one order always: two who move in opposite directions do not wait for each other. */
   async lock(): Promise<void> {
-    for (const id of [...new Set([this.#from, this.#write.id])].sort())
-      this.#locks.set(id, await takeLock(this.#place, id));
-    this.#known = undefined;
+    for (const id of [...new Set([this.#from, this.#write.id])].sort()) {
+      const { lock, text } = await takeLock(this.#place, id);
+      this.#locks.set(id, lock);
+      if (id === this.#from) this.#known = knownBy(text);
+    }
   }
 
   /** What cannot be given back runs out by itself, and is not what the caller has asked for. */
@@ -88,8 +90,7 @@ class Attempt<T> {
   async run(): Promise<SessionRecord<T> | EmptyRecord | undefined> {
     const { id, options, change } = this.#write;
     const from = this.#from;
-    const old = this.#known ? this.#known.found : await this.#find(from);
-    const target = from === id ? old : await this.#find(id);
+    const [old, target] = await this.#both();
     const live = liveOf(old);
     if (options.mustExist && !live) throw gone(from);
     const record = seen<T>(from, old);
@@ -110,6 +111,13 @@ class Attempt<T> {
     await this.#place.connection.replicate(this.#place.keys.session(id), `write session ${id}`);
     if (tag !== undefined) await this.#tags.renew(tag, id, head);
     return recordOf(id, head, changed.data);
+  }
+
+  /** What stands under the old id, and under the one that is written. */
+  async #both(): Promise<[old: Found | undefined, target: Found | undefined]> {
+    const [{ id }, from, known] = [this.#write, this.#from, this.#known];
+    const finding = known ? known.found : this.#find(from);
+    return Promise.all([finding, id === from ? finding : this.#find(id)]);
   }
 
   async #find(id: string): Promise<Found | undefined> {
@@ -153,12 +161,19 @@ class Attempt<T> {
   async #again(how: Exclude<Replaced, "done">, isLate: boolean): Promise<undefined> {
     if (how === "lost") throw lockLost(this.#write.id);
     const isSame = this.#from === this.#write.id;
-    this.#known = typeof how === "object" && isSame ? how.conflict : undefined;
+    this.#known = typeof how === "object" && isSame ? knownBy(how.conflict) : undefined;
     if (how === "locked" || this.#locks.size > 0) return;
     this.#conflicts++;
     if (isLate || this.#conflicts >= maxConflicts) await this.lock();
     else if (this.#conflicts > 1) await pause(this.#conflicts);
   }
+}
+
+/** What `text` says, unless somebody has to look after it. */
+export function knownBy(text: string): { found: Found | undefined } | undefined {
+  const found = text === "" ? undefined : foundIn(text);
+  const isKnown = text === "" || (found !== undefined && !isComing(found));
+  return isKnown ? { found } : undefined;
 }
 
 /** What stands there, if it is a session. */

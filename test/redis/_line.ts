@@ -6,6 +6,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export interface Line {
   /** Where a client has to go to get to the server. */
   readonly url: string;
+  /** How many commands have been sent over it. */
+  readonly commands: number;
   /** From now on answers do not get through, and what is asked does. */
   mute(): void;
   /** Ends all connections, and takes none until it is mended. */
@@ -19,6 +21,7 @@ export async function lineTo(port: number): Promise<Line> {
   const sockets = new Set<Socket>();
   let isCut = false;
   let isMute = false;
+  let commands = 0;
   const line = createServer((near) => {
     const far = connect(port, "127.0.0.1");
     for (const [socket, other] of [
@@ -33,6 +36,9 @@ export async function lineTo(port: number): Promise<Line> {
         other.destroy();
       });
       socket.on("data", (bytes: Buffer) => {
+        // A command is a list of strings, `*3 $3 SET ...`.
+        if (socket === near)
+          commands += bytes.toString("latin1").match(/\*\d+\r\n\$/g)?.length ?? 0;
         if (socket === near || !isMute) other.write(bytes);
       });
     }
@@ -44,6 +50,9 @@ export async function lineTo(port: number): Promise<Line> {
   };
   return {
     url: `redis://127.0.0.1:${(line.address() as AddressInfo).port}`,
+    get commands() {
+      return commands;
+    },
     mute() {
       isMute = true;
     },
