@@ -139,7 +139,7 @@ function ofNodeRedisSentinel(client: NodeRedisSentinelLike): Omit<Link, "onError
 
 function ofNodeRedisCluster(client: NodeRedisClusterLike): Omit<Link, "onError"> {
   return {
-    isReady: () => client.isOpen,
+    isReady: () => client.isOpen && client.masters.length > 0, // it is open before it knows them
     open: async () => (client.isOpen ? undefined : client.connect()),
     send: (key, command) => client.sendCommand(key, false, command),
     masters: async () => {

@@ -223,14 +223,11 @@ export class RedisHandler implements Handler {
     return counts;
   }
 
-  /** Lists name no session for long that is none any more. */
+  /** A list names no session for long that is none any more. */
   async #cleanTags(signal: AbortSignal | undefined): Promise<void> {
-    for await (const [tag, id] of this.#tags.entries()) {
+    for await (const entry of this.#tags.old()) {
       signal?.throwIfAborted();
-      if ((await this.#live(id))?.head.tag === tag) continue;
-      await this.#tags.unlist(tag, id);
-      const now = await this.#live(id); // it may have been given the tag in between
-      if (now?.head.tag === tag) await this.#tags.list(tag, id, now.head);
+      if ((await this.#live(entry.id))?.head.tag !== entry.tag) await this.#tags.unlist(entry);
     }
   }
 
@@ -245,10 +242,20 @@ export class RedisHandler implements Handler {
   async tagged(tag: string): Promise<string[]> {
     return this.#count(async () => {
       checkTag(tag);
+      const seen = new Set<string>();
       const ids: string[] = [];
-      for (const batch of batchesOf(await this.#tags.idsOf(tag))) {
-        const sessions = await Promise.all(batch.map((id) => this.#live(id)));
-        ids.push(...batch.filter((_, index) => sessions[index]?.head.tag === tag));
+      // One that has gone may have moved, and then its new id was listed before it went.
+      for (let isGone = true; isGone;) {
+        const listed = (await this.#tags.idsOf(tag)).filter((id) => !seen.has(id));
+        isGone = false;
+        for (const batch of batchesOf(listed)) {
+          const sessions = await Promise.all(batch.map((id) => this.#live(id)));
+          for (const [index, id] of batch.entries()) {
+            seen.add(id);
+            if (sessions[index]?.head.tag === tag) ids.push(id);
+            else isGone = true;
+          }
+        }
       }
       return ids;
     });
@@ -304,7 +311,7 @@ export class RedisHandler implements Handler {
           return answer[0] === "locked" ? undefined : answer;
         })
       : await place.run(id, script, args, purpose);
-    if (answer[0] !== "coming") return answer;
+    if (answer[0] !== "moving") return answer;
     await settle(place, id);
     return this.#run(id, script, args, purpose, waits);
   }

@@ -2,14 +2,15 @@
 // and at none is it in two places.
 //
 //   1  at the new id:  what is to be there, "coming" from the old id and its rev, with what it replaces
-//   2  at the old id:  "gone" to the new one, if it has that rev still. Now it has moved
+//   2  at the old id:  "going" to the new one, if it has that rev still. Now it has moved
 //   3  at the new id:  it is live
-//   4  at the old id:  nothing, or for a while word of where it has gone
+//   4  at the old id:  nothing, or "gone", as word of where it is
 //
-// Whoever finds it coming looks at the old id. Has it gone to here, then it has moved. Has it that rev, it
+// Whoever finds it coming looks at the old id. Is it going to here, then it has moved. Has it that rev, it
 // has not moved yet, and what was there before counts. Otherwise it never will. So a reader knows at every
-// moment; and a writer who finds it undecided gives the old one another rev, with which step 2 fails. A
-// crash leaves one of these states, and whoever comes next finds out.
+// moment. A writer brings it to an end first: at the new id by what the old one says, giving that another
+// rev where it is undecided, with which step 2 fails; and at the old id by the steps 3 and 4. A crash
+// leaves one of these states, and whoever comes next goes on from there.
 
 import type { Place, Replaced } from "./place.ts";
 import { endOf, type Found, foundIn, type State, type Stored, stringOf } from "./record.ts";
@@ -18,8 +19,21 @@ interface Coming extends Found {
   state: Extract<State, { is: "coming" }>;
 }
 
+interface Going extends Found {
+  state: Extract<State, { is: "going" | "gone" }>;
+}
+
 export function isComing(found: Found | undefined): found is Coming {
   return found?.state.is === "coming";
+}
+
+function isGoing(found: Found | undefined): found is Going {
+  return found?.state.is === "going";
+}
+
+/** Whether a writer has to bring a move to an end here. */
+export function isOnTheWay(found: Found | undefined): boolean {
+  return isComing(found) || isGoing(found);
 }
 
 /** What a reader has to take `found` for, which stands at `id`. */
@@ -41,9 +55,14 @@ export type Tokens = ReadonlyMap<string, string>;
 
 const none: Tokens = new Map();
 
-/** Decides about what is coming to `id`. A writer begins with it. */
+/** Brings the move of what is at `id` to an end. A writer begins with it. */
 export async function settle(place: Place, id: string, tokens: Tokens = none): Promise<void> {
   const found = await place.look(id);
+  if (isGoing(found)) {
+    await settle(place, found.state.to, tokens);
+    const [expected, stored, token] = [found.head.rev, word(place, found), tokens.get(id)];
+    await place.replaceWhenFree(id, { expected, stored, token });
+  }
   if (!isComing(found)) return;
   const fate = await fateOf(place, id, found);
   if (fate === "open") {
@@ -86,13 +105,13 @@ export async function move(
     token: tokens.get(to),
   });
   if (first !== "done") return first;
-  const word = gone(place, old, { is: "gone", to, until: graceEnd(grace), rev });
+  const gone = going(place, old, { is: "going", to, until: graceEnd(grace), rev });
   const second = await place.replace(from, {
     expected: old.head.rev,
-    stored: word,
+    stored: gone,
     token: tokens.get(from),
     // As long as the other is not live yet, somebody may ask.
-    until: Math.max(endOf(word.head) ?? Infinity, endOf(stored.head) ?? Infinity),
+    until: Math.max(endOf(gone.head) ?? Infinity, endOf(stored.head) ?? Infinity),
   });
   if (second !== "done") {
     await place.replace(to, { expected: rev, stored: target, token: tokens.get(to) });
@@ -101,8 +120,8 @@ export async function move(
   // Others may have done these for us.
   await place.replace(to, { expected: rev, stored: arrived(place, coming), token: tokens.get(to) });
   await place.replace(from, {
-    expected: word.head.rev,
-    stored: grace > 0 ? { ...word, head: { ...word.head, rev: place.newRev() } } : undefined,
+    expected: gone.head.rev,
+    stored: word(place, gone),
     token: tokens.get(from),
   });
   return "done";
@@ -112,14 +131,22 @@ function comingFrom(from: string, old: Found, target: Found | undefined): Coming
   return { is: "coming", from, rev: old.head.rev, before: target && stringOf(target) };
 }
 
-function gone(place: Place, { head }: Found, state: State): Stored {
+function going(place: Place, { head }: Found, state: Going["state"]): Going {
   const now = Date.now();
+  const rev = place.newRev();
   return {
-    head: { ...head, touched: now, rev: place.newRev() },
+    head: { ...head, touched: now, rev },
     state,
     encoding: "json",
     text: "",
+    data: undefined,
   };
+}
+
+/** What stays at the old id. */
+function word(place: Place, { head, state, ...rest }: Going): Stored | undefined {
+  if (state.until === undefined) return undefined;
+  return { ...rest, head: { ...head, rev: place.newRev() }, state: { ...state, is: "gone" } };
 }
 
 function graceEnd(grace: number): number | undefined {
@@ -140,7 +167,8 @@ async function fateOf(
   { head, state }: Coming,
 ): Promise<"moved" | "open" | "over"> {
   const there = await place.look(state.from);
-  if (there?.state.is === "gone" && there.state.to === id && there.state.rev === head.rev)
+  const is = there?.state;
+  if ((is?.is === "going" || is?.is === "gone") && is.to === id && is.rev === head.rev)
     return "moved";
   return there?.head.rev === state.rev ? "open" : "over";
 }

@@ -10,7 +10,9 @@
 //
 // <state> is one of
 //   live
-//   gone <to> <until> <rev>          the session has moved to the id `to`, where it was to be `rev`
+//   going <to> <until> <rev>         the session has moved to the id `to`, which may not say so yet; there it
+//                                    is `rev`
+//   gone <to> <until> <rev>          the same, and it does
 //   coming <from> <rev> <before>     a session that is being moved here, see move.ts
 //
 // Before it may stand who holds the session, and until when by the clock of Redis, with nothing behind
@@ -43,7 +45,7 @@ export interface Head {
 
 export type State =
   | { is: "live" }
-  | { is: "gone"; to: string; until: number | undefined; rev: string }
+  | { is: "going" | "gone"; to: string; until: number | undefined; rev: string }
   | { is: "coming"; from: string; rev: string; before: string | undefined };
 
 /** What is stored under a session's key. */
@@ -111,7 +113,8 @@ export function parseHead(line: string): Head {
 export function foundIn(text: string): Found | undefined {
   const stored = parseStored(text);
   if (!stored) return undefined;
-  if (stored.state.is === "gone") return { ...stored, data: undefined };
+  if (stored.state.is === "going" || stored.state.is === "gone")
+    return { ...stored, data: undefined };
   try {
     return { ...stored, data: unpickle(stored.encoding, stored.text) };
   } catch {
@@ -154,16 +157,17 @@ export function wordOf(text: string | undefined): string {
 
 function stateWords(state: State): string {
   if (state.is === "live") return "live";
-  if (state.is === "gone")
-    return `gone ${escapeWord(state.to)} ${state.until ?? absent} ${state.rev}`;
-  return `coming ${escapeWord(state.from)} ${state.rev} ${wordOf(state.before)}`;
+  if (state.is === "coming")
+    return `coming ${escapeWord(state.from)} ${state.rev} ${wordOf(state.before)}`;
+  return `${state.is} ${escapeWord(state.to)} ${state.until ?? absent} ${state.rev}`;
 }
 
 function parseState(words: string[]): State | undefined {
   const [is, id, second, third] = words;
   if (is === "live" && words.length === 1) return { is };
   if (id === undefined || second === undefined || third === undefined) return undefined;
-  if (is === "gone") return { is, to: unescapeWord(id), until: number(second), rev: third };
+  if (is === "going" || is === "gone")
+    return { is, to: unescapeWord(id), until: number(second), rev: third };
   if (is === "coming") return { is, from: unescapeWord(id), rev: second, before: word(third) };
   return undefined;
 }

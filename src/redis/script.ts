@@ -39,6 +39,9 @@ local function parse()
     '^fs1 (%d+) ([^ ]+) (%d+) ([^ ]+) ([^ ]+) ([01]) (%a+) ([^ ]*) ([^ ]+) ([^ ]+) ([^ ]+) (%a+)')
   return s
 end
+local function isOnTheWay(s)
+  return s.is == 'coming' or s.is == 'going'
+end
 local function isOver(s, now)
   return s.expires ~= '*' and tonumber(s.expires) <= now
 end
@@ -56,7 +59,7 @@ end
  *
  * KEYS session. ARGV now, rev, mustExist, expires, lasting, idle, ip, cookie, tag, time,
  * touched, tagTime, encoding, data; a word that is not given is `*`, a tag that is taken away `!`.
- * Gives `ok` and the first line, or `gone`, `locked`, `coming`, `damaged`.
+ * Gives `ok` and the first line, or `gone`, `locked`, `moving`, `damaged`.
  */
 export const storing: Script = {
   lua: `${parse}
@@ -65,7 +68,7 @@ if held then return {'locked'} end
 local old = parse()
 if old and not old.rev then return {'damaged'} end
 if old and old.rev == rev then return {'ok', old.line} end
-if old and old.is == 'coming' then return {'coming'} end
+if old and isOnTheWay(old) then return {'moving'} end
 if old and (old.is ~= 'live' or isOver(old, tonumber(now))) then old = nil end
 if not old and mustExist == '1' then return {'gone'} end
 local function pick(given, kept, none)
@@ -118,7 +121,7 @@ return {'ok'}`,
 
 /**
  * Moves `touched` to now. KEYS session. ARGV now. Gives `ok` and the first line from
- * before, or `none`, `locked`, `coming`, `damaged`.
+ * before, or `none`, `locked`, `moving`, `damaged`.
  */
 export const touching: Script = {
   lua: `${parse}
@@ -126,7 +129,7 @@ if held then return {'locked'} end
 local now = tonumber(ARGV[1])
 local s = parse()
 if s and not s.rev then return {'damaged'} end
-if s and s.is == 'coming' then return {'coming'} end
+if s and isOnTheWay(s) then return {'moving'} end
 if not s or s.is ~= 'live' or isOver(s, now) then return {'none'} end
 redis.call('SETRANGE', KEYS[1], 4, ARGV[1])
 expire(s, now, now)
@@ -136,7 +139,7 @@ return {'ok', s.line}`,
 /**
  * Removes a session. KEYS session. ARGV now, timeout: seconds for which it has not been used,
  * empty for however long that is. Gives `ok`, `none` where there was none to remove, `kept`, or
- * `locked`, `coming`, `damaged`.
+ * `locked`, `moving`, `damaged`.
  */
 export const removing: Script = {
   lua: `${parse}
@@ -144,7 +147,7 @@ if held then return {'locked'} end
 local now, timeout = tonumber(ARGV[1]), ARGV[2]
 local s = parse()
 if s and not s.rev then return {'damaged'} end
-if s and s.is == 'coming' then return {'coming'} end
+if s and isOnTheWay(s) then return {'moving'} end
 if not s then return {'none'} end
 local isLive = s.is == 'live' and not isOver(s, now)
 if timeout == '' then
@@ -211,14 +214,26 @@ return {'ok'}`,
 
 /**
  * Lists a session under its tag until `last`, and removes from the list what has ended. KEYS tag. ARGV id,
- * last: milliseconds since the epoch, `inf` for ever; now.
+ * last, now: milliseconds since the epoch.
  */
 export const listing: Script = {
   lua: `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
-if last == 'inf' then redis.call('PERSIST', KEYS[1])
-else redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(1, tonumber(last) - tonumber(ARGV[3])))) end
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(1, tonumber(last) - tonumber(ARGV[3]))))
 return {'ok'}`,
+};
+
+/** Takes a session off a list, unless it was listed anew. KEYS tag. ARGV id, last: what the list says. */
+export const unlisting: Script = {
+  lua: `
+local last = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if last and tonumber(last) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
+return {'ok'}`,
+};
+
+/** The list of a tag: a list of ids, each followed by its `last`. KEYS tag. */
+export const listed: Script = {
+  lua: `return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`,
 };

@@ -7,14 +7,22 @@
 //
 // An entry is good until a moment, twice as long as the session may be unused, and is renewed in time
 // while that is used. The next one to be listed removes those that are over, and the list as a whole
-// ends with the last of them. Sessions that never end stay listed until `clean` finds them gone.
+// ends with the last of them. Of sessions that never end that moment is far away, and says when they were
+// listed: `clean` takes those off that are none, but not at once, since one may be about to become one.
 
 import { escapeWord, unescapeWord } from "./keys.ts";
 import type { Place } from "./place.ts";
 import type { Head } from "./record.ts";
-import { listing } from "./script.ts";
+import { listed, listing, unlisting } from "./script.ts";
 
 type Lifetime = Pick<Head, "expires" | "idle" | "lasting">;
+
+/** A session that may have the tag, and until when it is listed, as Redis says it. */
+export interface Entry {
+  tag: string;
+  id: string;
+  last: string;
+}
 
 export class Tags {
   readonly #place: Place;
@@ -28,12 +36,12 @@ export class Tags {
   /** Lists the session that is about to have this tag, or has it. */
   async list(tag: string, id: string, { expires, idle, lasting }: Lifetime): Promise<void> {
     const now = Date.now();
-    const unused = idle === undefined || lasting ? Infinity : now + 2 * idle;
-    const last = Math.min(expires ?? Infinity, unused);
+    const unused = idle === undefined || lasting ? now + foreverMs : now + 2 * idle;
+    const last = Math.ceil(Math.min(expires ?? Infinity, unused));
     await this.#place.connection.run(
       listing,
       [this.#place.keys.tag(tag)],
-      [escapeWord(id), last === Infinity ? "inf" : String(Math.ceil(last)), String(now)],
+      [escapeWord(id), String(last), String(now)],
       { action: `list session ${id} under its tag`, writes: false }, // to do so twice is the same
     );
     this.#note(`${id} ${tag}`, now);
@@ -55,20 +63,29 @@ export class Tags {
     return (words as string[]).map(unescapeWord);
   }
 
-  /** Takes the session off the list; it has to be listed again if it is one after all. */
-  async unlist(tag: string, id: string): Promise<void> {
-    const key = this.#place.keys.tag(tag);
-    const purpose = { action: `take session ${id} off the list of its tag`, writes: false };
-    await this.#place.connection.ask(key, ["ZREM", key, escapeWord(id)], purpose);
-    this.#listed.delete(`${id} ${tag}`);
+  /** The entries of sessions that never end and were listed long ago. */
+  async *old(): AsyncGenerator<Entry, void, undefined> {
+    const { connection, keys } = this.#place;
+    const purpose = { action: "read the list of a tag", writes: false };
+    for await (const names of connection.scan(keys.tags, "list tags"))
+      for (const key of names) {
+        const tag = keys.tagOf(key);
+        if (tag === undefined) continue;
+        const words = await connection.run(listed, [key], [], purpose);
+        for (let index = 0; index + 1 < words.length; index += 2) {
+          const [word = "", last = ""] = words.slice(index, index + 2);
+          if (Date.now() - (Number(last) - foreverMs) > settledMs)
+            if (Number(last) - Date.now() > foreverMs / 2)
+              yield { tag, id: unescapeWord(word), last };
+        }
+      }
   }
 
-  /** Every entry: a tag, and the id of a session that may have it. */
-  async *entries(): AsyncGenerator<[tag: string, id: string], void, undefined> {
-    const { connection, keys } = this.#place;
-    for await (const names of connection.scan(keys.tags, "list tags"))
-      for (const tag of names.map((name) => keys.tagOf(name)))
-        if (tag !== undefined) for (const id of await this.idsOf(tag)) yield [tag, id];
+  /** Takes the session off the list, unless it was listed again. */
+  async unlist({ tag, id, last }: Entry): Promise<void> {
+    const purpose = { action: `take session ${id} off the list of its tag`, writes: false };
+    const key = this.#place.keys.tag(tag);
+    await this.#place.connection.run(unlisting, [key], [escapeWord(id), last], purpose);
   }
 
   #note(entry: string, now: number): void {
@@ -78,6 +95,12 @@ export class Tags {
     if (this.#listed.size > maxListed && oldest !== undefined) this.#listed.delete(oldest);
   }
 }
+
+// A hundred years.
+const foreverMs = 36_525 * 86_400_000;
+
+// Far more than anybody takes from listing a session to writing it.
+const settledMs = 3_600_000;
 
 // What is forgotten is listed once more than it need be.
 const maxListed = 10_000;

@@ -10,7 +10,7 @@ import type { Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise } from "../core/promise.ts";
 import { lockLost } from "./error.ts";
 import { type Lock, takeLock } from "./lock.ts";
-import { isComing, move, settle, type Tokens } from "./move.ts";
+import { isOnTheWay, move, settle, type Tokens } from "./move.ts";
 import { pause, type Place, type Replaced } from "./place.ts";
 import { type Found, foundIn, type Head, isExpired, recordOf, type Stored } from "./record.ts";
 import type { Tags } from "./tags.ts";
@@ -93,6 +93,11 @@ class Attempt<T> {
     const [old, target] = await this.#both();
     const live = liveOf(old);
     if (options.mustExist && !live) throw gone(from);
+    if (!live && from !== id && this.#locks.size === 0) {
+      // Nobody is to begin one under the old id while one is begun under the new.
+      await this.lock();
+      return;
+    }
     const record = seen<T>(from, old);
     const answer = change(record);
     const isLate = isPromise(answer);
@@ -123,7 +128,7 @@ class Attempt<T> {
   async #find(id: string): Promise<Found | undefined> {
     const isOurs = this.#locks.has(id);
     const found = await (isOurs ? this.#place.look(id) : this.#place.lookWhenFree(id));
-    if (!isComing(found)) return found;
+    if (!isOnTheWay(found)) return found;
     await settle(this.#place, id, this.#tokens);
     return this.#find(id);
   }
@@ -172,7 +177,7 @@ class Attempt<T> {
 /** What `text` says, unless somebody has to look after it. */
 export function knownBy(text: string): { found: Found | undefined } | undefined {
   const found = text === "" ? undefined : foundIn(text);
-  const isKnown = text === "" || (found !== undefined && !isComing(found));
+  const isKnown = text === "" || (found !== undefined && !isOnTheWay(found));
   return isKnown ? { found } : undefined;
 }
 
@@ -186,8 +191,9 @@ export function seen<T>(id: string, found: Found | undefined): SessionRecord<T> 
   const live = liveOf(found);
   // What a session holds is the caller's word: nothing here looks into it.
   if (live) return recordOf(id, live.head, live.data as T);
-  if (found?.state.is !== "gone" || found.state.until === undefined) return {};
-  return { moved: { to: found.state.to, until: found.state.until } };
+  const state = found?.state;
+  if ((state?.is !== "going" && state?.is !== "gone") || state.until === undefined) return {};
+  return { moved: { to: state.to, until: state.until } };
 }
 
 /** The first line of what is written, as `storing` makes it in Redis. */
