@@ -1,3 +1,4 @@
+import type { Change, WriteOptions } from "../src/core/handler.ts";
 import { MemoryHandler, type Stored } from "../src/testing/memory-handler.ts";
 
 /** Where a handler stops, so that something else can happen there. */
@@ -8,7 +9,7 @@ export interface Stop {
   go(): void;
 }
 
-type Step = "read" | "save" | "delete";
+type Step = "update" | "read" | "save" | "delete";
 
 /** A handler in memory that stops where it is told to, or fails there, as if it were killed. */
 export class StoppingHandler extends MemoryHandler {
@@ -30,6 +31,16 @@ export class StoppingHandler extends MemoryHandler {
   /** Is killed before the next `step`: whoever called it does nothing more. */
   dieBefore(step: Step): void {
     this.#steps.set(step, () => Promise.reject(new Killed()));
+  }
+
+  /** Before it holds anything. */
+  override async update<T>(
+    id: string,
+    change: Change<T>,
+    options?: WriteOptions,
+  ): ReturnType<typeof MemoryHandler.prototype.update<T>> {
+    await this.#at("update");
+    return super.update(id, change, options);
   }
 
   override async read(id: string): Promise<Stored | undefined> {

@@ -129,6 +129,15 @@ describeH3("adopt", (h3) => {
       expect((await visitor.get("/write")).json).toEqual({ user: "Ada", text: "new" });
     });
 
+    it("says with each write how long the session may sit unused", async () => {
+      const { handler, routes } = place({ idleTimeout: 1800 });
+      const writes = [vi.spyOn(handler, "update"), vi.spyOn(handler, "store")];
+      const site = await h3.serve(routes);
+      await comesWith(site, await oldCookies(major, ada)).get("/");
+      const asked = writes.flatMap(({ mock }) => mock.calls.map(([, , options]) => options));
+      expect(asked.map((options) => options?.idleTimeout)).toEqual([1800, 1800]);
+    });
+
     it("takes over a cookie of another name, when that is said, and no other", async () => {
       const { routes } = place({}, { password, name: "sid" });
       const site = await h3.serve(routes);

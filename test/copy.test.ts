@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { lockTimeout } from "../src/core/error.ts";
 import {
+  type Change,
   type CopyResult,
   copySessions,
   FileHandler,
@@ -220,6 +221,23 @@ describe("copySessions", () => {
     expect((await to.retrieve("s1")).data).toBe("newer");
   });
 
+  it("with `remove` removes nothing that it has not copied", async () => {
+    class Returning extends MemoryHandler {
+      override async update<T>(id: string, ...args: [Change<T>, WriteOptions?]) {
+        await this.remove(id);
+        const result = await super.update(id, ...args);
+        await this.store(id, "begun anew");
+        return result;
+      }
+    }
+    const from = await stored(new Returning(), 1);
+    const to = new MemoryHandler();
+
+    expect(await copySessions(from, to, { remove: true })).toMatchObject({ gone: 1 });
+
+    expect((await from.retrieve("s0")).data).toBe("begun anew");
+  });
+
   it.each([
     ["before a copy is there", "to", "save", { copied: 10, present: 0 }],
     ["when it is, and the session in `from` too", "from", "delete", { copied: 9, present: 1 }],
@@ -279,6 +297,24 @@ describe("copySessions", () => {
     await copied;
   });
 
+  it("keeps to its rate with timers that are late", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const { setTimeout } = globalThis;
+    vi.spyOn(globalThis, "setTimeout").mockImplementation(((call: () => void, ms: number) =>
+      setTimeout(call, ms + 3)) as typeof setTimeout);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const from = await stored(new MemoryHandler(), 1000);
+    let count = 0;
+
+    const copied = copySessions(from, new MemoryHandler(), { onProgress: () => void count++ });
+    await vi.advanceTimersByTimeAsync(500);
+
+    expect(count).toBeGreaterThan(490);
+    expect(count).toBeLessThanOrEqual(501);
+    await vi.advanceTimersByTimeAsync(600);
+    expect(await copied).toMatchObject({ copied: 1000 });
+  });
+
   it("copies without a pause at rate Infinity", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const from = await stored(new MemoryHandler(), 5000);
@@ -320,6 +356,7 @@ describe("copySessions", () => {
     expect(await keysOf(to)).toHaveLength(3);
     await expect(copySessions(from, to, options)).rejects.toBe(reason);
     expect(await keysOf(to)).toHaveLength(3);
+    await expect(copySessions(new MemoryHandler(), to, options)).rejects.toBe(reason);
     expect(await copySessions(from, to)).toEqual({ copied: 7, present: 3, gone: 0 });
   });
 

@@ -1,8 +1,8 @@
 // Sessions, copied from one place to another as they are: nobody is logged out by it.
 //
-// Each is copied while it is held in `from`. So one that is removed there is copied before, and then
-// removed from `from` alone, or it is not copied at all. One that `to` has already is left alone: a
-// copier that was killed is run again, and goes on from there. There is nothing to tidy up.
+// Each is copied while it is held in `from`: as it is then, or not at all if it has been removed before.
+// One that `to` has already is left alone: a copier that was killed is run again, and goes on from
+// there. There is nothing to tidy up.
 
 import { badOption, isSessionError, onePlace } from "./error.ts";
 import { type Handler, isRecord, type SessionRecord, type WriteOptions } from "./handler.ts";
@@ -44,9 +44,9 @@ export interface CopyResult {
  * name, its tag, and all its moments, so that it ends when it would have. Gives how many.
  *
  * What `to` has already is left as it is, so it may be ended at any moment, by a `kill -9` too, and run
- * again. That also means that what somebody changes in `from` once it was copied is not copied again:
- * have the app use `migratingHandler` first. It does not copy what a move with `grace` has left, which
- * is no session.
+ * again. That also means that what somebody changes in `from`, or removes, once it was copied stays in
+ * `to` as it was: have the app use `migratingHandler` first, or stop it. It does not copy what a move
+ * with `grace` has left, which is no session.
  *
  * A session that is in use is waited for, however long that takes. Rejects as soon as a place fails,
  * or `to` does not take a session, `ERR_SESSION_TOO_LARGE` for one; what has been copied by then stays.

@@ -50,7 +50,6 @@ import {
   type WriteOptions,
 } from "./handler.ts";
 import { isAsyncFunction, settleAll } from "./promise.ts";
-import { seconds } from "./seconds.ts";
 
 export interface MigratingOptions {
   /** Where the sessions have been until now. It is only removed from. */
@@ -161,7 +160,6 @@ class MigratingHandler implements Handler {
 
   clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
     return this.#run(async () => {
-      seconds("timeout", timeout);
       const { onProgress } = options;
       let sum: CleanResult = { removed: 0, kept: 0, skipped: 0 };
       for (const place of [this.#from, this.#to]) {
@@ -177,7 +175,6 @@ class MigratingHandler implements Handler {
   }
 
   async *keys(): AsyncGenerator<string, void, undefined> {
-    if (this.#isClosed) throw closed();
     const seen = new Set<string>();
     for await (const id of this.#from.keys()) {
       seen.add(id);
