@@ -23,10 +23,13 @@ export interface Purpose {
 export class Connection {
   readonly #settings: Settings;
   #link: Promise<Link> | undefined;
-  /** As soon as it is there. */
+  /** As soon as it is there, connected or not. */
+  #opened: Link | undefined;
+  /** As soon as it has been connected, or has given up for the first time. */
   #known: Link | undefined;
   #lastError: Error | undefined;
   #unlisten: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -98,8 +101,11 @@ export class Connection {
 
   /** Ends a connection of our own; a client that was given stays as it is. */
   close(): void {
-    this.#unlisten?.();
-    if (this.#settings.client === undefined) this.#known?.close();
+    this.#isClosed = true;
+    // One that has never had an answer goes on trying, and the process would not end. It may still have
+    // an error to tell, and without a listener that would be thrown.
+    if (this.#settings.client === undefined) this.#opened?.close();
+    else this.#unlisten?.();
     this.#known = undefined;
   }
 
@@ -144,6 +150,8 @@ export class Connection {
     this.#unlisten = link.onError((error) => {
       this.#lastError = error; // whoever waits for the connection says it
     });
+    if (this.#isClosed) return link; // while the client was loaded
+    this.#opened = link;
     try {
       await link.open();
     } catch (error) {
