@@ -14,9 +14,10 @@ import {
   SessionError,
 } from "./index.ts";
 import type { NitroLike, NitroModuleLike } from "./nitro/instance.ts";
-import { optionsOf, problemOf, runtimeConfigOf } from "./nitro/options.ts";
+import { type Options, optionsOf, problemOf, runtimeConfigOf } from "./nitro/options.ts";
 import { badPlace } from "./nitro/places.ts";
 import { cleanTask, schedule } from "./nitro/schedule.ts";
+import type { RedisDriver, RedisDriverOptions, RedisHandlerOptions } from "./redis.ts";
 
 /**
  * The options in a Nitro config: those of `useFileSession` that are plain JSON. The others,
@@ -38,6 +39,17 @@ export interface FileSessionModuleOptions extends Omit<
    * Where `useStorage` sees the sessions: `useStorage("sessions")` by default. `false`: nowhere.
    */
   storage?: string | false | undefined;
+  /**
+   * Keeps the sessions in Redis, for more than one machine: the options of `RedisHandler`. With an empty
+   * `url` they stay in files, unless the server is started with `NITRO_FILE_SESSION_REDIS_URL`.
+   */
+  redis?: RedisModuleOptions | undefined;
+}
+
+/** Those options of `RedisHandler` that are plain JSON. */
+export interface RedisModuleOptions extends Omit<RedisHandlerOptions, "client" | "url"> {
+  /** Where Redis is. One with a password does not belong into a config: say `""` there. */
+  url: string | readonly string[];
 }
 
 /**
@@ -101,12 +113,14 @@ function setUp(nitro: NitroLike, over: FileSessionModuleOptions): void {
 
   const base = mountable(nitro, storage, say);
   const isCleanedByTask = options.experimental?.tasks === true;
+  const hasRedis = config.redis !== undefined;
   const start: StartOptions = {
     base,
     needs: { secret: "secret" in config, adopt: "adopt" in config },
-    hasTimer: !(isCleanedByTask && schedule(options, isV3, config.cleanInterval)),
+    // The timer leaves Redis alone, which does the expiring itself. A task would not.
+    hasTimer: !(isCleanedByTask && schedule(options, isV3 || hasRedis, config.cleanInterval)),
   };
-  options.virtual[plugin] = pluginCode(isV3, start);
+  options.virtual[plugin] = pluginCode(isV3, hasRedis, start);
   options.plugins.unshift(plugin);
   if (isV3) options.traceDeps?.push("filesession");
   if (isCleanedByTask) {
@@ -140,7 +154,7 @@ function mountable(
 }
 
 function warnOfSecrets(
-  { secret, adopt }: FileSessionModuleOptions,
+  { secret, adopt, redis }: FileSessionModuleOptions,
   say: (warning: string) => void,
 ): void {
   const warn = (option: string, variable: string): void =>
@@ -150,10 +164,16 @@ function warnOfSecrets(
     );
   if (secret && secret.length > 0) warn("secret", "NITRO_FILE_SESSION_SECRET");
   if (adopt?.password) warn("adopt.password", "NITRO_FILE_SESSION_ADOPT_PASSWORD");
+  if ([redis?.url ?? []].flat().some(hasPassword))
+    warn("redis.url", "NITRO_FILE_SESSION_REDIS_URL");
 }
 
-function pluginCode(isV3: boolean, start: StartOptions): string {
-  const options = JSON.stringify(start);
+function hasPassword(url: string): boolean {
+  return URL.canParse(url) && new URL(url).password !== "";
+}
+
+function pluginCode(isV3: boolean, hasRedis: boolean, start: StartOptions): string {
+  const options = `${JSON.stringify(start)}${hasRedis ? ", redis" : ""}`;
   const lines = isV3
     ? [
         'import { keepStatus, startFileSessions } from "filesession/nitro";',
@@ -172,6 +192,7 @@ function pluginCode(isV3: boolean, start: StartOptions): string {
         `  startFileSessions(useRuntimeConfig(), useStorage(), nitroApp.hooks, ${options});`,
         "};",
       ];
+  if (hasRedis) lines.unshift('import redis from "filesession/redis";');
   return lines.join("\n");
 }
 
@@ -192,13 +213,15 @@ export interface StartOptions {
 
 /**
  * What the plugin of the module does when a server starts: configures `useFileSession` for this process,
- * mounts the driver, and has both closed when Nitro closes. Throws what `configureFileSession` throws.
+ * mounts the driver, and has both closed when Nitro closes. `redis` is the driver of `filesession/redis`,
+ * where the config speaks of it. Throws what `configureFileSession` and `new RedisHandler` throw.
  */
 export function startFileSessions(
   runtimeConfig: object,
-  storage: { mount(base: string, driver: SessionDriver): unknown },
+  storage: StorageLike,
   hooks: { hook(name: "close", hook: () => Promise<void>): unknown },
   { base, needs, hasTimer }: StartOptions,
+  redis?: (options: RedisDriverOptions) => RedisDriver,
 ): void {
   const { nitro, fileSession } = runtimeConfig as Record<
     string,
@@ -206,32 +229,58 @@ export function startFileSessions(
   >;
   const { env } = process;
   const prefix = nitro?.envPrefix ?? env["NITRO_ENV_PREFIX"] ?? "_";
-  const config = optionsOf(fileSession, { env, prefixes: ["NITRO_", prefix] });
+  const options = optionsOf(fileSession, { env, prefixes: ["NITRO_", prefix] });
   // What is missing is refused, and says so.
-  if (needs.secret) config.secret ??= undefined;
-  if (needs.adopt) config.adopt = { password: undefined, ...config.adopt };
-  configureFileSession(hasTimer ? config : { ...config, cleanInterval: false });
+  if (needs.secret) options.secret ??= undefined;
+  if (needs.adopt) options.adopt = { password: undefined, ...options.adopt };
+  if (!hasTimer) options.cleanInterval = false;
 
-  const mounted = base === undefined ? undefined : mountedAt(base, storage, config);
+  const { redis: redisOptions, ...config } = options;
+  const inRedis = inRedisOf(redisOptions, config, redis);
+  // One handler, and one connection, for both doors.
+  configureFileSession(inRedis ? { ...config, handler: inRedis.getInstance() } : config);
+
+  const mounted = inRedis ?? (base === undefined ? undefined : fileDriver(config));
+  if (base !== undefined && mounted) storage.mount(base, mounted);
   hooks.hook("close", async () => {
     await Promise.all([closeFileSessions(), mounted?.dispose()]);
   });
 }
 
-function mountedAt(
-  base: string,
-  storage: { mount(base: string, driver: SessionDriver): unknown },
-  config: FileSessionConfig,
-): SessionDriver {
-  const { fileDir, filePrefix, maxBytes, secret } = config;
-  const sessions = driver({
+interface StorageLike {
+  mount(base: string, driver: SessionDriver | RedisDriver): unknown;
+}
+
+/** The driver for Redis; `undefined` where sessions are kept in files. */
+function inRedisOf(
+  options: Options["redis"],
+  { maxBytes, secret }: FileSessionConfig,
+  redis: ((options: RedisDriverOptions) => RedisDriver) | undefined,
+): RedisDriver | undefined {
+  if (options === undefined) return undefined;
+  const bad = (why: string): SessionError =>
+    new SessionError("ERR_SESSION_OPTION", `Cannot use option \`redis\`: ${why}`);
+  if (typeof options !== "object") throw bad("it must be an object of options, such as { url }");
+  // As files, sessions would not be where the other machines look for them.
+  if (options.url !== undefined && !redis)
+    throw bad(
+      'this server was built without it. Say `redis: { url: "" }` in its config, and build',
+    );
+  if (options.url === undefined || !redis) return undefined;
+  return redis({
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...options,
+    ...(secret !== undefined && { secret }),
+  });
+}
+
+function fileDriver({ fileDir, filePrefix, maxBytes, secret }: FileSessionConfig): SessionDriver {
+  return driver({
     ...(fileDir !== undefined && { fileDir }),
     ...(filePrefix !== undefined && { filePrefix }),
     ...(maxBytes !== undefined && { maxBytes }),
     ...(secret !== undefined && { secret }),
   });
-  storage.mount(base, sessions);
-  return sessions;
 }
 
 /** What h3 2 makes of an error that is none of its own. */

@@ -2,8 +2,9 @@
 // of both majors, built from the package as it is published.
 
 import { readdirSync, readFileSync, utimesSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -11,17 +12,21 @@ import {
   closeFileSessions,
   configureFileSession,
   FileHandler,
+  type Handler,
   isRecord,
   SealedHandler,
   useFileSession,
 } from "../src/index.ts";
 import filesession, { type FileSessionModuleOptions, startFileSessions } from "../src/nitro.ts";
+import redisDriver, { type RedisDriverOptions, RedisHandler } from "../src/redis.ts";
 import type { NitroLike } from "../src/nitro/instance.ts";
 import { optionsOf, runtimeConfigOf } from "../src/nitro/options.ts";
 import { MemoryHandler } from "../src/testing.ts";
 import { tempDir } from "./_dir.ts";
+import { has } from "./_needs.ts";
 import { buildApp, newProject, nitros } from "./e2e/build.ts";
 import { type Server, startServer } from "./e2e/server.ts";
+import { type RedisServer, startRedis } from "./redis/_server.ts";
 
 /** A Nitro of this major, in /app, and what it was warned of. */
 function newNitro(
@@ -122,6 +127,9 @@ describe("the module, in a config", () => {
     [{ migrate: () => ({}) }, /`migrate` cannot be written/],
     [{ maxage: 1 }, /there is no option `maxage`\. There are: name, maxAge,/],
     [{ cookie: { expires: new Date() } }, /`cookie` must be plain JSON/],
+    [{ redis: "redis://10.0.0.5" }, /`redis` must be an object with a `url`/],
+    [{ redis: { prefix: "a:" } }, /`redis` must be an object with a `url`/],
+    [{ redis: { url: "", client: {} } }, /no option `redis\.client` .* There are: url, prefix,/],
     [[], /must be an object/],
     ["yes", /must be an object/],
   ])("refuses what cannot be written into a server: %o", (options, message) => {
@@ -149,6 +157,31 @@ describe("the module, in a config", () => {
     const expected = message ? [expect.stringMatching(message)] : [];
     expect(nitro.warnings).toEqual(expected);
     if (message) expect(nitro.warnings[0]).toContain("Choose another `fileDir`");
+  });
+
+  it("knows nothing of Redis in a server whose config does not speak of it", () => {
+    const plugins = [undefined, "", "redis://10.0.0.5"].map((url) => {
+      const nitro = newNitro(url === undefined ? {} : { redis: { url } });
+      filesession(nitro);
+      const { fileSession } = nitro.options.runtimeConfig as { fileSession: { redis: object } };
+      expect(fileSession.redis).toMatchObject({ url: url ?? "", prefix: "", lockTimeout: "" });
+      return String(nitro.options.virtual["#filesession/plugin"]);
+    });
+    const isIn = plugins.map((code) => code.includes('import redis from "filesession/redis"'));
+    expect(isIn).toEqual([false, true, true]);
+  });
+
+  it.each<[string | string[], number]>([
+    ["redis://:hunter2@10.0.0.5", 1],
+    [["redis://10.0.0.5", "redis://app:hunter2@10.0.0.6"], 1],
+    ["redis://10.0.0.5", 0],
+    ["", 0],
+  ])("warns of a password in a url that a build writes down: %s", (url, count) => {
+    const nitro = newNitro({ redis: { url } });
+    filesession(nitro);
+    expect(nitro.warnings).toHaveLength(count);
+    if (count > 0) expect(nitro.warnings[0]).toContain("NITRO_FILE_SESSION_REDIS_URL");
+    expect(nitro.warnings.join()).not.toContain("hunter2");
   });
 
   it("warns of a secret that a build writes down, and shows it to nobody", () => {
@@ -189,7 +222,7 @@ describe("the module, in a config", () => {
 
 /** What the generated plugin calls `startFileSessions` with. */
 function startOf({ options }: NitroLike): { base?: string; hasTimer: boolean } {
-  const [, json = ""] = /(\{"(?:base|needs)".*\})\)/.exec(
+  const [, json = ""] = /(\{"(?:base|needs)".*\})(?:, redis)?\)/.exec(
     String(options.virtual["#filesession/plugin"]),
   )!;
   return JSON.parse(json) as { base?: string; hasTimer: boolean };
@@ -233,6 +266,15 @@ describe("the task", () => {
   // Nothing stops the clock of Nitro 3's tasks, and the process would not end by itself.
   it("is not scheduled by nitro 3, where the timer stays", () => {
     const nitro = newNitro({}, tasks, 3);
+    filesession(nitro);
+    expect(nitro.options.tasks).toHaveProperty("filesession:clean");
+    expect(nitro.options.scheduledTasks).toEqual({});
+    expect(startOf(nitro).hasTimer).toBe(true);
+  });
+
+  // It would look at every session there. The timer does nothing for Redis, and is there for files.
+  it("is not scheduled where sessions may be in Redis, unless the app does", () => {
+    const nitro = newNitro({ redis: { url: "" } }, tasks);
     filesession(nitro);
     expect(nitro.options.tasks).toHaveProperty("filesession:clean");
     expect(nitro.options.scheduledTasks).toEqual({});
@@ -293,6 +335,25 @@ describe("the options, when the server starts", () => {
     },
   );
 
+  it.each<[name: string, text: string, destr: unknown, redis: object]>([
+    ["URL", "redis://10.0.0.5", "redis://10.0.0.5", { url: "redis://10.0.0.5" }],
+    [
+      "URL",
+      '["redis://a","redis://b"]',
+      ["redis://a", "redis://b"],
+      { url: ["redis://a", "redis://b"] },
+    ],
+    ["PREFIX", "007", 7, { prefix: "007" }],
+    ["LOCK_TIMEOUT", "5", 5, { lockTimeout: 5 }],
+  ])("are those of Redis as well: REDIS_%s=%s", (name, text, destr, redis) => {
+    const env = { [`NITRO_FILE_SESSION_REDIS_${name}`]: text };
+    const [option = ""] = Object.keys(redis);
+    for (const given of [text, destr])
+      expect(optionsOf({ redis: { url: "", [option]: given } }, { env, prefixes })).toEqual({
+        redis,
+      });
+  });
+
   it("may be those of a framework's environment, and of a cookie's attributes", () => {
     const env = { NUXT_FILE_SESSION_COOKIE_DOMAIN: "1.5" };
     expect(
@@ -337,6 +398,63 @@ describe("startFileSessions", () => {
         startFileSessions({ fileSession }, storage, hooks, { ...start, needs });
       expect(starting).toThrow(`option \`${option}\``);
     }
+  });
+
+  describe("with a url of Redis", () => {
+    const url = "redis://127.0.0.1:1"; // nobody asks for anything there
+
+    it("has one handler for both doors, and closes it", async () => {
+      let mounted: { getInstance(): unknown } | undefined;
+      let close: (() => Promise<void>) | undefined;
+      const given: RedisDriverOptions[] = [];
+      const fileSession = { maxBytes: 5000, secret, redis: { url, prefix: "a:", timeout: "0.1" } };
+
+      startFileSessions(
+        { fileSession },
+        { mount: (_, driver) => void (mounted = driver) },
+        { hook: (_, hook) => void (close = hook) },
+        { ...start, base: "sessions" },
+        (options) => {
+          given.push(options);
+          return redisDriver(options);
+        },
+      );
+
+      expect(given).toEqual([{ url, prefix: "a:", timeout: 0.1, maxBytes: 5000, secret }]);
+      const handler = mounted!.getInstance() as RedisHandler;
+      expect(handler).toBeInstanceOf(RedisHandler);
+      const asked = vi.spyOn(handler, "retrieve").mockResolvedValue({});
+      const cookie = `session=${"A".repeat(43)}`;
+      await useFileSession(new Request("http://localhost/", { headers: { cookie } }));
+      expect(asked).toHaveBeenCalledOnce();
+      asked.mockRestore();
+      await close!();
+      await expect(handler.retrieve("id")).rejects.toThrow("closed");
+    });
+
+    it.each<[string, object, RegExp]>([
+      ["no url", { redis: { url: "10.0.0.5:6379" } }, /Cannot use option `url`/],
+      ["no number", { redis: { url, timeout: "2s" } }, /Cannot use option `timeout`/],
+      ["no list", { redis: { url: [] } }, /Cannot use option `url`/],
+      [
+        "no object",
+        { redis: "redis://:hunter2@10.0.0.5" },
+        /Cannot use option `redis`: it must be/,
+      ],
+    ])("refuses to start with what makes no sense: %s", (_, fileSession, message) => {
+      const starting = (): void =>
+        startFileSessions({ fileSession }, storage, hooks, start, redisDriver);
+      expect(starting).toThrow(message);
+      expect(starting).toThrow(expect.objectContaining({ code: "ERR_SESSION_OPTION" }));
+      expect(starting).not.toThrow("hunter2");
+    });
+
+    it("refuses to start where it was built without", () => {
+      const fileSession = { fileDir: tempDir(), redis: { url } };
+      expect(() => startFileSessions({ fileSession }, storage, hooks, start)).toThrow(
+        'built without it. Say `redis: { url: "" }`',
+      );
+    });
   });
 });
 
@@ -405,19 +523,28 @@ const apps: Record<string, Record<string, string>> = {
   },
 };
 
+/** Builds both in a project, each in a directory of its name. Gives what was said of it. */
+async function buildApps(
+  project: string,
+  edited: (config: string) => string = (config) => config,
+): Promise<string[]> {
+  return Promise.all(
+    nitros.map(async ({ nitro, cli }) => {
+      for (const [file, text] of Object.entries(apps[nitro]!)) {
+        await mkdir(dirname(join(project, nitro, file)), { recursive: true });
+        const isConfig = file === "nitro.config.ts";
+        await writeFile(join(project, nitro, file), isConfig ? edited(text) : text);
+      }
+      return buildApp(project, cli, nitro);
+    }),
+  );
+}
+
 describe("an app", () => {
   let project: string;
   beforeAll(async () => {
     project = await newProject();
-    await Promise.all(
-      nitros.map(async ({ nitro, cli }) => {
-        for (const [file, text] of Object.entries(apps[nitro]!)) {
-          await mkdir(dirname(join(project, nitro, file)), { recursive: true });
-          await writeFile(join(project, nitro, file), text);
-        }
-        await buildApp(project, cli, nitro);
-      }),
-    );
+    await buildApps(project);
   }, 60_000);
   afterAll(() => project && rm(project, { recursive: true, force: true }));
 
@@ -439,6 +566,14 @@ describe("an app", () => {
 
     it("does not start without the secret that its config speaks of", async () => {
       await expect(started(tempDir(), {})).rejects.toThrow("Cannot use option `secret`");
+    });
+
+    it("has nothing of Redis in it, and does not start with a url of one", async () => {
+      const modules = join(project, nitro, ".output/server/node_modules");
+      expect(readdirSync(modules)).not.toContain("ioredis");
+      expect(readdirSync(join(modules, "filesession/dist"))).not.toContain("redis.js");
+      const more = { ...env, NITRO_FILE_SESSION_REDIS_URL: "redis://127.0.0.1" };
+      await expect(started(tempDir(), more)).rejects.toThrow("this server was built without it");
     });
 
     it("has one set of options for both doors, which its environment can change", async () => {
@@ -496,22 +631,21 @@ describe("an app", () => {
         const { cookie } = await get(server, "/add?key=first");
         const shared = which === "one session" ? cookie : undefined;
         const acknowledged = new Map<string, string>(); // the key, and its session
-        let ended: Promise<number | NodeJS.Signals> | undefined;
+        let ended: Promise<unknown> | undefined;
 
         await Promise.all(
           Array.from({ length: 200 }, async (_, i) => {
             const path = `/add?key=k${i}&before=${i % 100}`;
             const { status, body } = await get(server, path, shared).catch(() => refused);
             if (status === 200) acknowledged.set(`k${i}`, (body as { id: string }).id);
-            if (acknowledged.size === 40) ended ??= server.terminate();
+            if (acknowledged.size === 40) ended ??= ending(server);
           }),
         );
 
         expect(acknowledged.size).toBeGreaterThanOrEqual(40);
-        const limit = setTimeout(8000, "still there", { ref: false });
-        expect(await Promise.race([ended, limit])).toBe(0);
+        expect(await ended).toBe(0);
         expect(readdirSync(fileDir).filter((name) => name.includes("."))).toEqual([]);
-        await expectStored(fileDir, acknowledged);
+        await expectStored(new FileHandler({ fileDir }), acknowledged);
       },
     );
 
@@ -532,21 +666,156 @@ describe("an app", () => {
       expect(await server.terminate()).toBe(0);
 
       expect(filesIn(fileDir)).toEqual([`sess_${id}`]);
-      await expectStored(fileDir, new Map([["last", id]]));
+      await expectStored(new FileHandler({ fileDir }), new Map([["last", id]]));
     });
   });
-
-  async function expectStored(fileDir: string, keys: Map<string, string>): Promise<void> {
-    const handler = new SealedHandler(new FileHandler({ fileDir }), secret);
-    const lost: string[] = [];
-    for (const [key, id] of keys) {
-      const record = await handler.retrieve<Record<string, true>>(id);
-      if (!isRecord(record) || !record.data[key]) lost.push(key);
-    }
-    await handler.close();
-    expect(lost).toEqual([]);
-  }
 });
+
+// Of the two clients it has installed the one.
+describe.runIf(has("redis-server"))("an app whose config speaks of Redis", () => {
+  /** Away from the project: what they need and did not bring along, they do not find. */
+  let outputs: string;
+  let redis: RedisServer;
+  let said: string[];
+  beforeAll(async () => {
+    redis = await startRedis();
+    const project = await newProject(["redis"]);
+    const speaking = 'fileSession: { redis: { url: "", prefix: "app:" }, ';
+    said = await buildApps(project, (text) => text.replace("fileSession: {", speaking));
+    outputs = await mkdtemp(join(tmpdir(), "filesession-outputs-"));
+    for (const { nitro } of nitros)
+      await cp(join(project, nitro, ".output"), join(outputs, nitro), { recursive: true });
+    await rm(project, { recursive: true });
+  }, 60_000);
+  afterAll(async () => {
+    await redis?.close();
+    await rm(outputs, { recursive: true });
+  });
+
+  it("is built without a word about the client that is not there", () => {
+    expect(said.join("\n")).not.toMatch(/redis/i);
+  });
+
+  describe.each(nitros)("of $nitro", ({ nitro }) => {
+    async function started(cwd: string, more: NodeJS.ProcessEnv): Promise<Server> {
+      const script = join(outputs, nitro, "server/index.mjs");
+      const env = { NITRO_FILE_SESSION_SECRET: secret, ...more };
+      const server = await startServer(script, cwd, env);
+      onTestFinished(() => server.kill());
+      return server;
+    }
+    const inRedis = (): NodeJS.ProcessEnv => ({ NITRO_FILE_SESSION_REDIS_URL: redis.url });
+
+    it("keeps files as before, without a url", async () => {
+      const cwd = tempDir();
+      await get(await started(cwd, {}), "/add?key=tea");
+      const names = readdirSync(join(cwd, ".data/sessions"));
+      expect(names).toEqual([expect.stringMatching(/^sess_[0-9a-f]{64}$/)]);
+    });
+
+    it("keeps all in Redis with one, sealed, for both doors, over one connection", async () => {
+      await redis.call("FLUSHALL");
+      const cwd = tempDir();
+      const server = await started(cwd, inRedis());
+
+      const { cookie, body } = await get(server, "/add?key=tea");
+
+      const { id } = body as { id: string };
+      expect(await get(server, "/seen", cookie)).toMatchObject({
+        status: 200,
+        body: { item: { tea: true } },
+      });
+      expect(await redis.call("KEYS", "*")).toEqual([`app:{${id}}`]);
+      expect(await redis.call("GET", `app:{${id}}`)).not.toContain("tea");
+      // This one that asks is the other.
+      expect(
+        String(await redis.call("CLIENT", "LIST"))
+          .trim()
+          .split("\n"),
+      ).toHaveLength(2);
+      expect(readdirSync(cwd)).toEqual([]);
+    });
+
+    it("does not start with a url that makes no sense, and does not show it", async () => {
+      const starting = started(tempDir(), { NITRO_FILE_SESSION_REDIS_URL: "hunter2@10.0.0.5" });
+      await expect(starting).rejects.toThrow("Cannot use option `url`");
+      await expect(starting).rejects.not.toThrow("hunter2");
+    });
+
+    it("says 503 while Redis is not there, and ends all the same", async () => {
+      const more = {
+        NITRO_FILE_SESSION_REDIS_URL: "redis://127.0.0.1:1",
+        NITRO_FILE_SESSION_REDIS_TIMEOUT: "0.2",
+      };
+      const server = await started(tempDir(), more);
+      expect(await get(server, "/add?key=tea")).toMatchObject({ status: 503, line: "" });
+      expect(await get(server, "/seen")).toMatchObject({ status: 401 });
+      expect(await ending(server)).toBe(0);
+    });
+
+    it.each(["one session", "200 sessions"])(
+      "loses no acknowledged write of 200 when it is told to end: %s",
+      async (which) => {
+        const server = await started(tempDir(), inRedis());
+        const { cookie } = await get(server, "/add?key=first");
+        const shared = which === "one session" ? cookie : undefined;
+        const acknowledged = new Map<string, string>();
+        let ended: Promise<unknown> | undefined;
+
+        await Promise.all(
+          Array.from({ length: 200 }, async (_, i) => {
+            const path = `/add?key=k${i}&before=${i % 100}`;
+            const { status, body } = await get(server, path, shared).catch(() => refused);
+            if (status === 200) acknowledged.set(`k${i}`, (body as { id: string }).id);
+            if (acknowledged.size === 40) ended ??= ending(server);
+          }),
+        );
+
+        expect(acknowledged.size).toBeGreaterThanOrEqual(40);
+        expect(await ended).toBe(0);
+        expect(await redis.call("KEYS", "*:lock")).toEqual([]);
+        await expectStored(new RedisHandler({ url: redis.url, prefix: "app:" }), acknowledged);
+      },
+    );
+
+    it("brings a write to its end, whose client has left", async () => {
+      const server = await started(tempDir(), inRedis());
+      const { cookie, body } = await get(server, "/add?key=first");
+      const { id } = body as { id: string };
+      const leaving = new AbortController();
+      const path = "/add?key=last&within=700";
+      const left = get(server, path, cookie, leaving.signal).catch(() => refused);
+      await expect.poll(() => redis.call("EXISTS", `app:{${id}}:lock`)).toBe(1);
+
+      leaving.abort();
+      expect(await left).toBe(refused);
+      expect(await ending(server)).toBe(0);
+
+      expect(await redis.call("EXISTS", `app:{${id}}:lock`)).toBe(0);
+      await expectStored(
+        new RedisHandler({ url: redis.url, prefix: "app:" }),
+        new Map([["last", id]]),
+      );
+    });
+  });
+});
+
+/** How a server ends that is told to. */
+function ending(server: Server): Promise<number | NodeJS.Signals | string> {
+  return Promise.race([server.terminate(), setTimeout(8000, "still there", { ref: false })]);
+}
+
+/** Expects each key in its session. Closes the handler. */
+async function expectStored(handler: Handler, keys: Map<string, string>): Promise<void> {
+  const sealed = new SealedHandler(handler, secret);
+  const lost: string[] = [];
+  for (const [key, id] of keys) {
+    const record = await sealed.retrieve<Record<string, true>>(id);
+    if (!isRecord(record) || !record.data[key]) lost.push(key);
+  }
+  await sealed.close();
+  expect(lost).toEqual([]);
+}
 
 interface Answer {
   status: number;

@@ -6,6 +6,7 @@
 // makes one of `NITRO_FILE_SESSION_SECRET=1234…`, and loses digits).
 
 import type { FileSessionConfig } from "../session/config.ts";
+import type { RedisHandlerOptions } from "../redis/options.ts";
 
 type Kind = "text" | "texts" | "value";
 type Kinds = { readonly [option: string]: Kind | Kinds };
@@ -35,6 +36,14 @@ const kinds = {
   checkIp: "value",
   trustProxy: "value",
   cleanInterval: "value",
+  redis: {
+    url: "texts",
+    prefix: "text",
+    timeout: "value",
+    lockTimeout: "value",
+    maxBytes: "value",
+    replicas: "value",
+  },
 } as const satisfies Kinds;
 
 // Where the storage is mounted is settled when the app is built.
@@ -56,8 +65,19 @@ export function problemOf(options: unknown): string | undefined {
       return `there is no option \`${option}\`. There are: ${[...known].join(", ")}`;
     if (!isPlain(value))
       return `\`${option}\` must be plain JSON: it is written into the built server`;
+    if (option === "redis" && value !== undefined) return problemOfRedis(value);
   }
   return undefined;
+}
+
+function problemOfRedis(redis: unknown): string | undefined {
+  // There would be no saying what it means without: the one at home, or none.
+  if (!isObject(redis) || !("url" in redis) || redis.url === undefined)
+    return '`redis` must be an object with a `url`; `url: ""` leaves it to the environment';
+  const others = Object.keys(redis).filter((option) => !(option in kinds.redis));
+  if (others.length === 0) return undefined;
+  const all = Object.keys(kinds.redis).join(", ");
+  return `there is no option \`redis.${others[0]}\` in a config. There are: ${all}`;
 }
 
 /** The runtime config of these options, with all others in it, not set. */
@@ -81,8 +101,12 @@ export interface Variables {
   prefixes: readonly string[];
 }
 
+export interface Options extends FileSessionConfig {
+  redis?: RedisHandlerOptions;
+}
+
 /** The options that a server has been started with, without those that are not set. */
-export function optionsOf(runtimeConfig: unknown, variables: Variables): FileSessionConfig {
+export function optionsOf(runtimeConfig: unknown, variables: Variables): Options {
   const given = isObject(runtimeConfig) ? runtimeConfig : {};
   return withoutUnset(kinds, given, "FILE_SESSION", variables);
 }

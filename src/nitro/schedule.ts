@@ -13,20 +13,20 @@ const schedulers =
  * Has nitropack 2 run the task, if the app does not schedule it itself. Whether it will be run, so that
  * no timer has to.
  *
- * With nitro 3 it is left to the app, and to the timer: the clock of its scheduled tasks is never stopped,
- * so a server that has one does not end at a SIGTERM. (nitropack 2 ends the process.)
+ * Where it `isLeft` it is left to the app, and to the timer. With nitro 3: the clock of its scheduled tasks
+ * is never stopped, so a server that has one does not end at a SIGTERM. (nitropack 2 ends the process.)
  *
  * `cleanInterval` in seconds, as in the config: the schedule is part of the built server.
  */
 export function schedule(
   options: NitroOptionsLike,
-  isV3: boolean,
+  isLeft: boolean,
   cleanInterval: unknown,
 ): boolean {
   const tasks = (options.scheduledTasks ??= {});
   const isNever = cleanInterval === false || cleanInterval === 0;
   if (!Object.values(tasks).flat().includes(cleanTask)) {
-    if (isV3 || isNever) return false;
+    if (isLeft || isNever) return false;
     const cron = cronOf(typeof cleanInterval === "number" ? cleanInterval : 600);
     tasks[cron] = [...[tasks[cron] ?? []].flat(), cleanTask];
   }

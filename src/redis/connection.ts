@@ -147,10 +147,8 @@ export class Connection {
     const unlisten = link.onError((error) => {
       this.#lastError = error; // whoever waits for the connection says it
     });
-    this.#end = () => {
-      unlisten();
-      if (client === undefined) link.close();
-    };
+    // A client of our own may still have an error to tell, and without a listener that would be thrown.
+    this.#end = client ? unlisten : () => link.close();
     if (this.#isClosed) this.#end();
     // It goes on trying by itself, and `isReady` says when it has it. Why it has not, `onError` does.
     else link.open().catch((error: Error) => void (this.#lastError ??= error));
@@ -161,16 +159,21 @@ export class Connection {
 const retryMs = 20;
 
 /** What `answer` gives, unless it takes longer. */
-async function within<T>(answer: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), Math.max(0, ms));
+function within<T>(answer: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  // Half of what a race with another promise takes.
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), Math.max(0, ms));
+    answer.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
   });
-  try {
-    return await Promise.race([answer, end]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The first word of what Redis has refused something with; `undefined` for an error of another kind. */

@@ -15,9 +15,9 @@ export const nitros = [
 
 /**
  * An empty project whose node_modules has the package as people get it, packed and unpacked, and beside
- * it what this repository has installed. Gives its path, for whoever asked to remove.
+ * it what this repository has installed, but for these. Gives its path, for whoever asked to remove.
  */
-export async function newProject(): Promise<string> {
+export async function newProject(without: readonly string[] = []): Promise<string> {
   const project = await mkdtemp(join(tmpdir(), "filesession-project-"));
   const modules = join(project, "node_modules");
   await mkdir(modules);
@@ -26,7 +26,9 @@ export async function newProject(): Promise<string> {
   const { stdout } = await run("npm", pack, root);
   await run("tar", ["-xzf", stdout.trim()], project);
   const ours = /^(?:filesession|\.)/;
-  const theirs = (await readdir(join(root, "node_modules"))).filter((name) => !ours.test(name));
+  const theirs = (await readdir(join(root, "node_modules"))).filter(
+    (name) => !ours.test(name) && !without.includes(name),
+  );
   await Promise.all([
     cp(join(project, "package"), join(modules, "filesession"), { recursive: true }),
     ...theirs.map((name) => symlink(join(root, "node_modules", name), join(modules, name))),
@@ -34,11 +36,12 @@ export async function newProject(): Promise<string> {
   return project;
 }
 
-/** Builds the app in `dir` of a project for production. */
+/** Builds the app in `dir` of a project for production. Gives what was said of it. */
 export async function buildApp(project: string, cli: string, dir: string): Promise<string> {
   const env = { ...process.env, NODE_ENV: "production" };
   const command = [join(project, "node_modules", cli), "build"];
-  return (await run(process.execPath, command, join(project, dir), env)).stdout;
+  const { stdout, stderr } = await run(process.execPath, command, join(project, dir), env);
+  return stdout + stderr;
 }
 
 /**

@@ -16,7 +16,8 @@ import {
 } from "h3";
 import { useStorage } from "nitropack/runtime";
 import type { SessionDriver } from "../../driver.ts";
-import { useFileSession } from "../../index.ts";
+import type { RedisDriver } from "../../redis.ts";
+import { FileHandler, type Handler, useFileSession } from "../../index.ts";
 import { noteChange } from "./changes.ts";
 import { devtoolsPage } from "./devtools-page.ts";
 
@@ -26,14 +27,15 @@ const handler: EventHandler = defineEventHandler(async (event): Promise<string |
   if (site !== "same-origin" && (isPost || site === "cross-site" || site === "same-site"))
     throw createError({ statusCode: 403, message: "Only for the app's own DevTools" });
   const driver = sessionDriver();
-  if (driver) await watch(driver);
+  if (driver && "watch" in driver) await watch(driver);
   const session = await useFileSession(event);
   if (isPost) {
     await session.clear();
     return sendRedirect(event, "?", 303); // the page itself, below whatever base
   }
-  const record = session.id && (await driver?.getInstance().retrieve(session.id));
-  const file = session.id && driver?.getInstance()._sessionFile(session.id);
+  const handler: Handler | undefined = driver?.getInstance();
+  const record = session.id && (await handler?.retrieve(session.id));
+  const file = session.id && handler instanceof FileHandler && handler._sessionFile(session.id);
   const nonce = randomBytes(16).toString("base64");
   setHeaders(event, nonce);
   return devtoolsPage({
@@ -57,10 +59,13 @@ function setHeaders(event: H3Event, nonce: string): void {
 }
 
 /** Of the storage that the sessions are mounted in, wherever that is. */
-function sessionDriver(): SessionDriver | undefined {
+function sessionDriver(): SessionDriver | RedisDriver | undefined {
   const mounts = useStorage().getMounts();
   const drivers = mounts.map(({ driver }) => driver as { name?: string });
-  return drivers.find(({ name }) => name === "filesession") as SessionDriver | undefined;
+  return drivers.find(({ name }) => name === "filesession") as
+    | SessionDriver
+    | RedisDriver
+    | undefined;
 }
 
 const watched = new WeakSet<SessionDriver>();
