@@ -8,12 +8,20 @@ interface Emitter {
   connect(): Promise<unknown>;
 }
 
+/** What is used of a socket. */
+export interface Corkable {
+  cork(): void;
+  uncork(): void;
+}
+
 /** An instance of `Redis` or `Cluster` of ioredis 5 or 6. */
 export interface IoredisLike extends Emitter {
   readonly status: string;
   readonly options?: { readonly keyPrefix?: string | undefined };
   call(command: string, ...args: string[]): Promise<unknown>;
   disconnect(): void;
+  /** While it is connected. A Cluster has none of its own. */
+  readonly stream?: Corkable | undefined;
   /** A Cluster has them. */
   nodes?(role: "master"): IoredisLike[];
 }
@@ -98,10 +106,23 @@ function partsOf(client: RedisClient): Omit<Link, "onError"> {
 }
 
 function ofIoredis(client: IoredisLike): Omit<Link, "onError"> {
-  const send =
-    (to: IoredisLike): Send =>
-    ([name = "", ...args]) =>
-      to.call(name, ...args);
+  const send = (to: IoredisLike): Send => {
+    let corked: Corkable | undefined;
+    return ([name = "", ...args]) => {
+      const { stream } = to;
+      // It makes a system call for each command, which is a third of what a command costs. So those of
+      // one turn of the event loop go out together.
+      if (stream && stream !== corked) {
+        corked = stream;
+        stream.cork();
+        setImmediate(() => {
+          corked = undefined;
+          stream.uncork();
+        });
+      }
+      return to.call(name, ...args);
+    };
+  };
   const sendTo = send(client);
   return {
     isReady: () => client.status === "ready",
