@@ -74,8 +74,9 @@ for (const name of chosen) {
   log(`  ${((performance.now() - begun) / 1000).toFixed(0)} s`);
 }
 
-for (const { title, rows, notes = [] } of Object.values(results))
-  console.log(["", title, ...(rows.length > 0 ? [table(rows)] : []), ...notes].join("\n"));
+for (const { parts, ...whole } of Object.values(results))
+  for (const { title, rows, notes = [] } of parts ?? [whole])
+    console.log(["", title, ...(rows.length > 0 ? [table(rows)] : []), ...notes].join("\n"));
 const figures = Object.values(results).flatMap((result) => result.figures);
 if (figures.length > 0) console.log(`\nThe figures\n${table(figureRows(figures))}`);
 writeFileSync(

@@ -3,10 +3,11 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 // By its path: a package.json beside the peers hides the package's own name.
 import { FileHandler } from "../../../dist/index.js";
 import { answer } from "../child.mjs";
+import { answersOf } from "./contend.mjs";
 
 const handler = new FileHandler({ fileDir: join(process.argv[2], "sessions") });
 const peerDir = join(process.argv[2], "proper-lockfile");
@@ -52,24 +53,4 @@ async function incrementLocked(file) {
   await release();
 }
 
-answer({
-  begin: ({ way, id }) => ways[way].begin(id),
-  count: ({ way, id }) => ways[way].count(id),
-  /** What was done from `from` to `to`, and how long the longest call took. */
-  run: async ({ way, id, callers, from, to }) => {
-    const { increment } = ways[way];
-    let done = 0;
-    let worstMs = 0;
-    await sleep(from - Date.now());
-    const caller = async () => {
-      while (Date.now() < to) {
-        const asked = performance.now();
-        await increment(id);
-        worstMs = Math.max(worstMs, performance.now() - asked);
-        done++;
-      }
-    };
-    await Promise.all(Array.from({ length: callers }, caller));
-    return { done, worstMs, end: Date.now() };
-  },
-});
+answer(answersOf(ways));

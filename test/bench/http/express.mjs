@@ -13,16 +13,17 @@ const stores = {
     return new (fileStore(session))({ path: dir, ttl: 86_400, logFn: () => {} });
   },
 
-  "connect-redis": async (socket) => {
+  "connect-redis": async (place) => {
     const { RedisStore } = await import("connect-redis");
     const { createClient } = await import("redis");
-    const client = createClient({ socket: { path: socket } });
+    const isUrl = place.startsWith("redis:");
+    const client = createClient(isUrl ? { url: place } : { socket: { path: place } });
     await client.connect();
     return new RedisStore({ client });
   },
 };
 
-/** What to give to `createServer`. `place` is the store's directory, or Redis's socket. */
+/** What to give to `createServer`. `place` is the store's directory, or Redis's socket or URL. */
 export async function expressListener(way, place) {
   const app = express();
   app.set("env", "test"); // what is thrown is answered, not printed

@@ -11,9 +11,9 @@ import fsDriver from "unstorage-v1/drivers/fs";
 import { useFileSession } from "../../../dist/index.js";
 import { counted, newData } from "./visit.mjs";
 
-/** What to give to `createServer`. */
-export function h3Listener(major, way, dir) {
-  const routes = ways[way](major === 1 ? h3v1 : h3v2, dir);
+/** What to give to `createServer`. `place` is a directory, or Redis's URL. */
+export async function h3Listener(major, way, place) {
+  const routes = await ways[way](major === 1 ? h3v1 : h3v2, place);
   if (major === 2) {
     const app = new h3v2.H3({ silent: true });
     for (const [name, handler] of Object.entries(routes)) app.get(`/${name}`, handler);
@@ -49,17 +49,17 @@ const ways = {
     };
   },
 
-  useFileSession: (_, dir) => {
-    const open = (event) => useFileSession(event, { fileDir: dir });
-    return {
-      begin: async (event) => counted((await (await open(event)).replace(newData())).data),
-      read: async (event) => counted((await open(event)).data),
-      write: async (event) => {
-        const session = await open(event);
-        await session.update((data) => ({ n: data.n + 1 }));
-        return counted(session.data);
-      },
-    };
+  useFileSession: (_, dir) => ofFileSession({ fileDir: dir }),
+
+  "RedisHandler, ioredis": async (_, url) => {
+    const { RedisHandler } = await import("../../../dist/redis.js");
+    return ofFileSession({ handler: new RedisHandler({ url }) });
+  },
+
+  "RedisHandler, node-redis": async (_, url) => {
+    const { RedisHandler } = await import("../../../dist/redis.js");
+    const { createClient } = await import("redis");
+    return ofFileSession({ handler: new RedisHandler({ client: createClient({ url }) }) });
   },
 
   useSession: (h3) => {
@@ -76,24 +76,45 @@ const ways = {
     };
   },
 
-  unstorage: (h3, dir) => {
-    const storage = createStorage({ driver: fsDriver({ base: dir }) });
-    const keyOf = (event) => h3.getCookie(event, "session");
-    return {
-      begin: async (event) => {
-        await storage.setItem(begin(h3, event), newData());
-        return { n: 0 };
-      },
-      read: async (event) => counted(await storage.getItem(keyOf(event))),
-      write: async (event) => {
-        const data = await storage.getItem(keyOf(event));
-        const { n } = counted(data); // not to write back what another writer had half written
-        await storage.setItem(keyOf(event), { ...data, n: n + 1 });
-        return { n: n + 1 };
-      },
-    };
+  unstorage: (h3, dir) => ofStorage(h3, fsDriver({ base: dir })),
+
+  "unstorage redis": async (h3, url) => {
+    const { default: redisDriver } = await import("unstorage-v1/drivers/redis");
+    return ofStorage(h3, redisDriver({ url, base: "sessions", ttl: 86_400 }));
   },
 };
+
+function ofFileSession(config) {
+  const open = (event) => useFileSession(event, config);
+  return {
+    begin: async (event) => counted((await (await open(event)).replace(newData())).data),
+    read: async (event) => counted((await open(event)).data),
+    write: async (event) => {
+      const session = await open(event);
+      await session.update((data) => ({ n: data.n + 1 }));
+      return counted(session.data);
+    },
+  };
+}
+
+/** As people do it by hand: what is under the cookie, read and written. */
+function ofStorage(h3, driver) {
+  const storage = createStorage({ driver });
+  const keyOf = (event) => h3.getCookie(event, "session");
+  return {
+    begin: async (event) => {
+      await storage.setItem(begin(h3, event), newData());
+      return { n: 0 };
+    },
+    read: async (event) => counted(await storage.getItem(keyOf(event))),
+    write: async (event) => {
+      const data = await storage.getItem(keyOf(event));
+      const { n } = counted(data); // not to write back what another writer had half written
+      await storage.setItem(keyOf(event), { ...data, n: n + 1 });
+      return { n: n + 1 };
+    },
+  };
+}
 
 function begin(h3, event) {
   const token = randomBytes(32).toString("base64url");

@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "../child.mjs";
+import { contend } from "../contention/contend.mjs";
 import { interleave, median, round } from "../measure.mjs";
 
 export const title = "Contention: locked increments of one session, 25 callers in each process";
@@ -17,20 +18,8 @@ export async function measure({ dir, quick, rounds, log }) {
   const measuredOf = new Map();
   let ids = 0;
 
-  const once = async ({ way, count }) => {
-    const id = `contended-${ids++}`;
-    await processes[0].ask("begin", { way, id });
-    const from = Date.now() + 20;
-    const task = { way, id, callers, from, to: from + ms };
-    const results = await Promise.all(processes.slice(0, count).map((one) => one.ask("run", task)));
-    const done = results.reduce((sum, result) => sum + result.done, 0);
-    return {
-      rate: (1000 * done) / (Math.max(...results.map(({ end }) => end)) - from),
-      worstMs: Math.max(...results.map(({ worstMs }) => worstMs)),
-      done,
-      lost: done - (await processes[0].ask("count", { way, id })),
-    };
-  };
+  const once = ({ way, count }) =>
+    contend(processes.slice(0, count), { way, id: `contended-${ids++}`, callers, ms });
 
   try {
     for (let i = 0; i < 4; i++)

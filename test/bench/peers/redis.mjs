@@ -4,19 +4,24 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { spawnOn } from "../child.mjs";
 
-/** A server of our own on a free port; it ends with this process at the latest. */
-export async function startRedis() {
+/**
+ * A server of our own on a free port; it ends with this process at the latest. With `core` it stays
+ * there.
+ */
+export async function startRedis({ core } = {}) {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
   probe.close();
   await once(probe, "close");
   const args = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-  const server = spawn("redis-server", args.map(String), {
-    cwd: tmpdir(),
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const options = { cwd: tmpdir(), stdio: ["ignore", "pipe", "inherit"] };
+  const server =
+    core === undefined
+      ? spawn("redis-server", args.map(String), options)
+      : spawnOn(core, "redis-server", args.map(String), options);
   const stop = () => server.kill();
   process.on("exit", stop);
   await new Promise((ready, failed) => {
