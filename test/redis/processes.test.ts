@@ -1,11 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { isRecord } from "../../src/index.ts";
 import { RedisHandler } from "../../src/redis.ts";
 import { has } from "../_needs.ts";
 import { start, type Worker } from "../_process.ts";
 import { type RedisCluster, startCluster } from "./_cluster.ts";
-import { type RedisServer, startRedis, until } from "./_server.ts";
+import { type RedisServer, startRedis } from "./_server.ts";
 
 function startWorker(name: string, ...args: string[]): Worker {
   const script = fileURLToPath(new URL(`processes/${name}`, import.meta.url));
@@ -92,9 +91,9 @@ describe.runIf(has("redis-server"))("4 processes on a Cluster", () => {
     const urls = cluster.urls.join();
     let isOver = false;
 
-    const work = Promise.all([
-      ...Array.from({ length: 2 }, () => startWorker("increment.mjs", urls, "1000", "mixed").done),
-    ]).finally(() => (isOver = true));
+    const work = Promise.all(
+      Array.from({ length: 2 }, () => startWorker("increment.mjs", urls, "1000", "mixed").done),
+    ).finally(() => (isOver = true));
     const slot = await cluster.slotOf("sess:{counter}");
     let moves = 0;
     while (!isOver) await cluster.moveSlot(slot, ++moves % 3);
