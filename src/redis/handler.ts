@@ -11,7 +11,7 @@ import type {
   WriteOptions,
 } from "../core/handler.ts";
 import { type Pickled, pickle } from "../core/pickle.ts";
-import { isAsyncFunction, isPromise } from "../core/promise.ts";
+import { isAsyncFunction, isPromise, settleAll } from "../core/promise.ts";
 import { beginTurn, endTurn, waitForTurn } from "../core/queue.ts";
 import { seconds } from "../core/seconds.ts";
 import { checkTag, checkWriteOptions } from "../file/options.ts";
@@ -207,7 +207,7 @@ export class RedisHandler implements Handler {
     const args = [String(Date.now()), String(seconds("timeout", timeout))];
     for await (const ids of this.#batches("clean sessions")) {
       signal?.throwIfAborted();
-      await Promise.all(
+      await settleAll(
         ids.map(async (id) => {
           // Asked again, it is gone as well.
           const purpose = { action: `clean session ${id}`, writes: false };

@@ -103,10 +103,14 @@ const idOf = async (node: RedisServer): Promise<string> =>
   String(await node.call("CLUSTER", "MYID"));
 
 async function masterOf(nodes: RedisServer[], slot: number): Promise<RedisServer> {
-  // One that does not run does not answer.
-  const answers = await Promise.allSettled(nodes.map((node) => isMasterOf(node, slot)));
-  const n = answers.findIndex((answer) => answer.status === "fulfilled" && answer.value);
-  if (n === -1) throw new Error(`No running node takes itself for the master of slot ${slot}.`);
+  let n = -1;
+  // On a busy machine they may take a moment to agree.
+  await until(async () => {
+    // One that does not run does not answer.
+    const answers = await Promise.allSettled(nodes.map((node) => isMasterOf(node, slot)));
+    n = answers.findIndex((answer) => answer.status === "fulfilled" && answer.value);
+    return n !== -1;
+  });
   return nodes[n]!;
 }
 
