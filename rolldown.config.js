@@ -3,7 +3,7 @@
 // A file costs an import a millisecond and each kilobyte 0.03, as `npm run bench` shows under
 // "Start". The others import `filesession`, so an app has one FileHandler and one SessionError
 // whatever it imports. What runs in a thread is no subpath, but a file of its own; what two or more of
-// them share is in files.js, but for what only the drivers do.
+// them share is in files.js.
 
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
@@ -22,12 +22,7 @@ const published = {
   output: {
     dir: "dist",
     chunkFileNames: "[name].js",
-    codeSplitting: {
-      groups: [
-        { name: "storage", test: /\.build\/storage\// }, // no app needs it that has no storage
-        { name: "files", minShareCount: 2 },
-      ],
-    },
+    codeSplitting: { groups: [{ name: "files", minShareCount: 2 }] },
     // The declarations have the comments; annotations are for the bundler of the app.
     comments: { annotation: true, jsdoc: false, legal: false },
   },
