@@ -164,20 +164,6 @@ describe.runIf(isPossible)("a cluster", () => {
   );
 });
 
-it.runIf(isPossible)("a cluster with replicas survives one of its masters", async () => {
-  await using cluster = await startCluster({ replicas: 1 });
-  const slot = await cluster.slotOf("a");
-  const first = await cluster.masterOf(slot);
-  await first.call("SET", "a", "1");
-  await first.call("WAIT", "1", "0");
-
-  await first.kill();
-
-  const replica = cluster.nodes[cluster.nodes.indexOf(first) + 3]!;
-  await until(async () => (await replica.call("GET", "a").catch(String)) === "1");
-  expect(await cluster.masterOf(slot)).toBe(replica);
-});
-
 describe.runIf(isPossible)("sentinels", () => {
   let sentinel: RedisSentinel;
   beforeAll(async () => {
