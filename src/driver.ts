@@ -44,12 +44,13 @@ export interface SessionDriver extends StorageDriver<FileHandlerOptions, FileHan
  * });
  */
 export default function driver(options: SessionDriverOptions = {}): SessionDriver {
-  const files = new FileHandler(options);
+  const { secret, ...others } = options;
   const isSealed = "secret" in options;
+  const files = new FileHandler(others);
   const sessions = storageDriver({
-    options: isSealed ? withoutSecret(options) : (options as FileHandlerOptions),
+    options: isSealed ? others : (options as FileHandlerOptions),
     instance: files,
-    handler: isSealed ? new SealedHandler(files, options.secret ?? "") : files,
+    handler: isSealed ? new SealedHandler(files, secret ?? "") : files,
     size: (key) => files._fileBytes(key),
   });
   const unwatches = new Set<() => void>();
@@ -72,10 +73,4 @@ export default function driver(options: SessionDriverOptions = {}): SessionDrive
       await sessions.dispose();
     },
   };
-}
-
-function withoutSecret(options: SessionDriverOptions): FileHandlerOptions {
-  const others = { ...options };
-  delete others.secret;
-  return others;
 }

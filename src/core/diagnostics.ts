@@ -7,7 +7,13 @@
 // doing, and never the operation's.
 
 import type { Channel, TracingChannel } from "node:diagnostics_channel";
-import { type CleanResult, type EmptyRecord, isRecord, type SessionRecord } from "./handler.ts";
+import {
+  type CleanResult,
+  type EmptyRecord,
+  isRecord,
+  type SessionRecord,
+  type WriteOptions,
+} from "./handler.ts";
 
 /** What each message of a tracing channel gets as its operation ends. */
 export interface SessionTrace {
@@ -139,6 +145,15 @@ export function hear<Name extends keyof SessionEvents>(
 
 function eventChannel(name: keyof SessionEvents): Channel {
   return (events[name] ??= diagnostics().channel(`filesession:${name}`));
+}
+
+/** What an operation of `handler` on a session says of itself. */
+export function operationOf(
+  handler: string,
+  id: string,
+  { oldId }: WriteOptions = {},
+): SessionTraces["store"] {
+  return { handler, id, ...(oldId !== undefined && { oldId }) };
 }
 
 /** What `retrieve` and `update` say in the end. */

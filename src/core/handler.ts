@@ -57,6 +57,21 @@ export function isRecord<T>(record: SessionRecord<T> | EmptyRecord): record is S
   return record.id !== undefined;
 }
 
+/** What not every session has, as a place keeps it. */
+type Optional = "expires" | "cookieName" | "tag" | "tagTime";
+type Facts = { [K in Optional]?: SessionRecord[K] | undefined } & { lasting?: boolean | undefined };
+
+/** The record, with what not every session has. */
+export function completed<T>(record: SessionRecord<T>, facts: Facts): SessionRecord<T> {
+  const { expires, lasting, cookieName, tag, tagTime } = facts;
+  if (expires !== undefined) record.expires = expires;
+  if (lasting) record.lasting = true;
+  if (cookieName !== undefined) record.cookieName = cookieName;
+  if (tag !== undefined) record.tag = tag;
+  if (tagTime !== undefined) record.tagTime = tagTime;
+  return record;
+}
+
 export interface RetrieveOptions {
   /**
    * Whether to wait for a lock that somebody holds. Default `true`.

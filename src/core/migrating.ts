@@ -36,7 +36,6 @@
 //   before one of them writes: stop all, then start all.
 
 import { assertTwoPlaces, copySession } from "./copy.ts";
-import { closed } from "./error.ts";
 import {
   type Change,
   type CleanOptions,
@@ -50,6 +49,7 @@ import {
   type WriteOptions,
 } from "./handler.ts";
 import { isAsyncFunction, settleAll } from "./promise.ts";
+import { UnderWay } from "./under-way.ts";
 
 export interface MigratingOptions {
   /** Where the sessions have been until now. It is only removed from. */
@@ -94,8 +94,7 @@ class MigratingHandler implements Handler {
   readonly #from: Handler;
   readonly #to: Handler;
   readonly #options: Pick<MigratingOptions, "idleTimeout">;
-  readonly #underWay = new Set<Promise<unknown>>();
-  #isClosed = false;
+  readonly #underWay = new UnderWay();
 
   constructor({ from, to, ...options }: MigratingOptions) {
     assertTwoPlaces(from, to, options);
@@ -105,7 +104,7 @@ class MigratingHandler implements Handler {
   }
 
   store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       await this.#bringAll(id, options);
       return this.#to.store(id, data, options);
     });
@@ -116,7 +115,7 @@ class MigratingHandler implements Handler {
     change: Change<T>,
     options: WriteOptions = {},
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       const moved = await this.#bringAll(id, options);
       if (moved === undefined) return this.#to.update(id, change, options);
       const { lock = isAsyncFunction(change) } = options;
@@ -132,7 +131,7 @@ class MigratingHandler implements Handler {
     id: string,
     options?: RetrieveOptions,
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       const there = await this.#to.retrieve<T>(id, options);
       if (isKnown(there)) return there;
       const here = await this.#from.retrieve<T>(id, options);
@@ -144,14 +143,14 @@ class MigratingHandler implements Handler {
   }
 
   touch(id: string): Promise<boolean> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       await this.#bring(id);
       return this.#to.touch(id);
     });
   }
 
   remove(id: string): Promise<boolean> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       const wasHere = await this.#from.remove(id); // first, see above
       const wasThere = await this.#to.remove(id);
       return wasHere || wasThere;
@@ -159,7 +158,7 @@ class MigratingHandler implements Handler {
   }
 
   clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       const { onProgress } = options;
       let sum: CleanResult = { removed: 0, kept: 0, skipped: 0 };
       for (const place of [this.#from, this.#to]) {
@@ -184,7 +183,7 @@ class MigratingHandler implements Handler {
   }
 
   tagged(tag: string): Promise<string[]> {
-    return this.#run(async () => {
+    return this.#underWay.run(async () => {
       const here = await this.#from.tagged(tag);
       const there = await this.#to.tagged(tag);
       return [...new Set([...here, ...there])];
@@ -192,8 +191,8 @@ class MigratingHandler implements Handler {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await Promise.allSettled(this.#underWay);
+    this.#underWay.end();
+    await this.#underWay.over();
     await settleAll([this.#from.close(), this.#to.close()]);
   }
 
@@ -215,18 +214,6 @@ class MigratingHandler implements Handler {
     const outcome = await copySession(this.#from, this.#to, id, this.#options);
     if (outcome !== "gone") await this.#from.remove(id);
     return undefined;
-  }
-
-  /** What `work` gives, unless closed; `close` waits for it. */
-  async #run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw closed();
-    const done = work();
-    this.#underWay.add(done);
-    try {
-      return await done;
-    } finally {
-      this.#underWay.delete(done);
-    }
   }
 }
 

@@ -1,4 +1,5 @@
-// Turns within a process: who wants the same file waits in order, and does not poll.
+// Turns within a process: who wants the same session waits in order, and does not poll. `file` is what
+// it is called by, the path of a file or not.
 //
 // The lock file keeps processes apart; this keeps the callers of one process apart, so that at most
 // one of them stands at the lock. Measured with 25 callers in each of 4 processes that poll

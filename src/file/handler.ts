@@ -1,10 +1,11 @@
 import { statSync } from "node:fs";
-import { outcomeOf, type SessionTraces, traced } from "../core/diagnostics.ts";
-import { closed, placeFailed } from "../core/error.ts";
+import { operationOf, outcomeOf, traced } from "../core/diagnostics.ts";
+import { placeFailed } from "../core/error.ts";
 import {
   type Change,
   type CleanOptions,
   type CleanResult,
+  completed,
   type EmptyRecord,
   type Handler,
   type RetrieveOptions,
@@ -14,18 +15,13 @@ import {
 import { type Pickled, pickle } from "../core/pickle.ts";
 import { isPromise } from "../core/promise.ts";
 import { seconds } from "../core/seconds.ts";
+import { UnderWay } from "../core/under-way.ts";
+import { checkTag, checkWriteOptions } from "../core/write-options.ts";
 import { FilesHere, type Stored } from "./files.ts";
 import { withLateData } from "./late-data.ts";
 import type { Found } from "./found.ts";
 import { lockFile } from "./names.ts";
-import {
-  checkTag,
-  checkWriteOptions,
-  type FileHandlerOptions,
-  handlerName,
-  readOptions,
-} from "./options.ts";
-import type { Meta } from "./record.ts";
+import { type FileHandlerOptions, handlerName, readOptions } from "./options.ts";
 import { Route } from "./route.ts";
 import { watchSessions } from "./watch.ts";
 
@@ -42,9 +38,7 @@ export class FileHandler implements Handler {
   readonly #here: FilesHere;
   readonly #route: Route;
   readonly #maxBytes: number;
-  #pending = 0;
-  #closed = false;
-  #drained: (() => void) | undefined;
+  readonly #underWay = new UnderWay();
 
   constructor(options: FileHandlerOptions = {}) {
     const settings = readOptions(options);
@@ -58,13 +52,13 @@ export class FileHandler implements Handler {
   store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
     return traced(
       "store",
-      () => operationOf(id, options),
+      () => operationOf(handlerName, id, options),
       () => this.#store(id, data, options),
     );
   }
 
   async #store<T>(id: string, data: T, options: WriteOptions): Promise<SessionRecord<T>> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       const pickled = pickle(data, this.#maxBytes); // before anything is locked
       checkWriteOptions(options);
       const stored = await this.#route.of(id, options.oldId, pickled).store(id, pickled, options);
@@ -79,7 +73,7 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     return traced(
       "update",
-      () => operationOf(id, options),
+      () => operationOf(handlerName, id, options),
       () => this.#update(id, change, options),
       outcomeOf,
     );
@@ -90,7 +84,7 @@ export class FileHandler implements Handler {
     change: Change<T>,
     options: WriteOptions,
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       checkWriteOptions(options);
       let record: SessionRecord<T> | EmptyRecord = {};
       let changed: { data: T } | undefined;
@@ -121,7 +115,7 @@ export class FileHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     return traced(
       "retrieve",
-      () => operationOf(id),
+      () => operationOf(handlerName, id),
       () => this.#retrieve<T>(id, options),
       outcomeOf,
     );
@@ -131,9 +125,9 @@ export class FileHandler implements Handler {
     id: string,
     { blocking = true }: RetrieveOptions,
   ): Promise<SessionRecord<T> | EmptyRecord> {
-    const known = this.#closed ? undefined : this.#route.known(id, blocking);
+    const known = this.#underWay.isEnded ? undefined : this.#route.known(id, blocking);
     if (known) return recordOf<T>(known);
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       const found = await this.#route.of(id).retrieve(id, blocking);
       if (found === undefined) return {};
       this.#route.note(found.size);
@@ -142,11 +136,11 @@ export class FileHandler implements Handler {
   }
 
   async touch(id: string): Promise<boolean> {
-    return this.#count(() => this.#route.of(id).touch(id));
+    return this.#underWay.run(() => this.#route.of(id).touch(id));
   }
 
   async remove(id: string): Promise<boolean> {
-    return this.#count(() => this.#route.of(id).remove(id));
+    return this.#underWay.run(() => this.#route.of(id).remove(id));
   }
 
   clean(timeout: number, options: CleanOptions = {}): Promise<CleanResult> {
@@ -160,25 +154,25 @@ export class FileHandler implements Handler {
 
   async #clean(timeout: number, options: CleanOptions): Promise<CleanResult> {
     seconds("timeout", timeout);
-    return this.#count(() => this.#route.toClean().clean(timeout, options));
+    return this.#underWay.run(() => this.#route.toClean().clean(timeout, options));
   }
 
   async *keys(): AsyncGenerator<string, void, undefined> {
-    if (this.#closed) throw closed();
+    this.#underWay.assertOpen();
     yield* this.#route.toList().keys();
   }
 
   async tagged(tag: string): Promise<string[]> {
     checkTag(tag);
-    return this.#count(() => this.#route.toList().tagged(tag));
+    return this.#underWay.run(() => this.#route.toList().tagged(tag));
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#underWay.end();
     try {
       await this.#route.releaseLocks();
     } finally {
-      if (this.#pending > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+      await this.#underWay.over();
       await this.#route.end();
     }
   }
@@ -221,7 +215,7 @@ export class FileHandler implements Handler {
    * `blocking` off it does not wait: `false` when it did not get the lock.
    */
   async _acquireLock(id: string, blocking = true): Promise<boolean> {
-    return this.#count(() => this.#route.ofLocks().acquireLock(id, blocking));
+    return this.#underWay.run(() => this.#route.ofLocks().acquireLock(id, blocking));
   }
 
   /**
@@ -231,39 +225,11 @@ export class FileHandler implements Handler {
   async _releaseLock(id: string): Promise<void> {
     await this.#route.ofLocks().releaseLock(id);
   }
-
-  /** Counts what is under way, so that `close` can wait for it. */
-  async #count<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed();
-    this.#pending++;
-    try {
-      return await operation();
-    } finally {
-      this.#pending--;
-      if (this.#pending === 0) this.#drained?.();
-    }
-  }
-}
-
-/** What an operation on a session says of itself. */
-function operationOf(id: string, { oldId }: WriteOptions = {}): SessionTraces["store"] {
-  return { handler: handlerName, id, ...(oldId !== undefined && { oldId }) };
 }
 
 function storedRecord<T>({ meta, touched }: Stored, data: T): SessionRecord<T> {
   const { id, ip, time } = meta;
   return completed({ id, ip, time, touched, data }, meta);
-}
-
-/** The record, with what not every session has. */
-function completed<T>(record: SessionRecord<T>, meta: Meta): SessionRecord<T> {
-  const { expires, lasting, cookieName, tag, tagTime } = meta;
-  if (expires !== undefined) record.expires = expires;
-  if (lasting) record.lasting = lasting;
-  if (cookieName !== undefined) record.cookieName = cookieName;
-  if (tag !== undefined) record.tag = tag;
-  if (tagTime !== undefined) record.tagTime = tagTime;
-  return record;
 }
 
 /** Text of fewer characters is parsed at once: that costs less than a property that parses later. */

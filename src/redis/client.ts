@@ -102,7 +102,9 @@ export function linkOf(client: RedisClient): Link {
 function partsOf(client: RedisClient): Omit<Link, "onError"> {
   if ("call" in client) return ofIoredis(client);
   if ("masters" in client) return ofNodeRedisCluster(client);
-  return "getMasterNode" in client ? ofNodeRedisSentinel(client) : ofNodeRedis(client);
+  if ("getMasterNode" in client)
+    return ofNodeRedis(client, (command) => client.sendCommand(false, command));
+  return ofNodeRedis(client, (command) => client.sendCommand(command));
 }
 
 function ofIoredis(client: IoredisLike): Omit<Link, "onError"> {
@@ -134,20 +136,11 @@ function ofIoredis(client: IoredisLike): Omit<Link, "onError"> {
   };
 }
 
-function ofNodeRedis(client: NodeRedisLike): Omit<Link, "onError"> {
-  const send: Send = (command) => client.sendCommand(command);
-  return {
-    isReady: () => client.isReady,
-    open: async () => (client.isOpen ? undefined : client.connect()),
-    send: (_, command) => send(command),
-    masters: async () => [send],
-    close: () => void client.destroy(),
-    keyPrefix: "",
-  };
-}
-
-function ofNodeRedisSentinel(client: NodeRedisSentinelLike): Omit<Link, "onError"> {
-  const send: Send = (command) => client.sendCommand(false, command);
+/** Of one server: its own, or the one that the Sentinels name. */
+function ofNodeRedis(
+  client: NodeRedisLike | NodeRedisSentinelLike,
+  send: Send,
+): Omit<Link, "onError"> {
   return {
     isReady: () => client.isReady,
     open: async () => (client.isOpen ? undefined : client.connect()),

@@ -29,7 +29,7 @@ const waysOut: Record<string, string> = {
   NOAUTH: "Give the client a password",
   WRONGPASS: "Give the client the right name and password",
   NOPERM:
-    "Its user must be allowed the commands EVAL, EVALSHA, GET, MGET, SCAN and those of the scripts",
+    "Its user must be allowed the commands EVAL, EVALSHA, GET, GETRANGE, SCAN, STRLEN, ZRANGE and those of the scripts",
   CLUSTERDOWN: "Some of its slots have no master",
 };
 

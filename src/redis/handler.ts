@@ -1,5 +1,5 @@
-import { outcomeOf, type SessionTraces, traced } from "../core/diagnostics.ts";
-import { closed, gone } from "../core/error.ts";
+import { operationOf, outcomeOf, traced } from "../core/diagnostics.ts";
+import { gone } from "../core/error.ts";
 import type {
   Change,
   CleanOptions,
@@ -14,13 +14,23 @@ import { type Pickled, pickle } from "../core/pickle.ts";
 import { isAsyncFunction, isPromise, settleAll } from "../core/promise.ts";
 import { beginTurn, endTurn, waitForTurn } from "../core/queue.ts";
 import { seconds } from "../core/seconds.ts";
-import { checkTag, checkWriteOptions } from "../file/options.ts";
+import { UnderWay } from "../core/under-way.ts";
+import { checkTag, checkWriteOptions } from "../core/write-options.ts";
 import type { Purpose } from "./connection.ts";
 import { badId, lockTimeout } from "./error.ts";
 import { isComing, resolved, settle } from "./move.ts";
 import { handlerName, readOptions, type RedisHandlerOptions, type Settings } from "./options.ts";
 import { Place } from "./place.ts";
-import { absent, type Head, momentOf, parseHead, recordOf, type Stored, wordOf } from "./record.ts";
+import {
+  absent,
+  type Head,
+  lifetimeOf,
+  momentOf,
+  parseHead,
+  recordOf,
+  type Stored,
+  wordOf,
+} from "./record.ts";
 import { removing, type Script, storing, touching } from "./script.ts";
 import { Tags } from "./tags.ts";
 import { liveOf, seen, type Changed, type Write, writeSession } from "./writer.ts";
@@ -50,9 +60,7 @@ export class RedisHandler implements Handler {
   readonly #place: Place;
   readonly #tags: Tags;
   readonly #turns: string;
-  #pending = 0;
-  #closed = false;
-  #drained: (() => void) | undefined;
+  readonly #underWay = new UnderWay();
 
   constructor(options: RedisHandlerOptions = {}) {
     this.#settings = readOptions(options);
@@ -64,8 +72,8 @@ export class RedisHandler implements Handler {
   store<T>(id: string, data: T, options: WriteOptions = {}): Promise<SessionRecord<T>> {
     return traced(
       "store",
-      () => operationOf(id, options),
-      () => this.#count(() => this.#store(id, data, options)),
+      () => operationOf(handlerName, id, options),
+      () => this.#underWay.run(() => this.#store(id, data, options)),
     );
   }
 
@@ -91,7 +99,7 @@ export class RedisHandler implements Handler {
     const [how, line = ""] = await this.#run(id, storing, args, purpose);
     if (how === "gone") throw gone(id);
     const head = parseHead(line);
-    await this.#place.connection.replicate(this.#place.keys.session(id), purpose.action);
+    await this.#place.replicate(id, purpose.action);
     if (head.tag !== undefined) await this.#tags.renew(head.tag, id, head);
     return head;
   }
@@ -103,8 +111,8 @@ export class RedisHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     return traced(
       "update",
-      () => operationOf(id, options),
-      () => this.#count(() => this.#update(id, change, options)),
+      () => operationOf(handlerName, id, options),
+      () => this.#underWay.run(() => this.#update(id, change, options)),
       outcomeOf,
     );
   }
@@ -153,8 +161,8 @@ export class RedisHandler implements Handler {
   ): Promise<SessionRecord<T> | EmptyRecord> {
     return traced(
       "retrieve",
-      () => operationOf(id),
-      () => this.#count(() => this.#retrieve<T>(id, options)),
+      () => operationOf(handlerName, id),
+      () => this.#underWay.run(() => this.#retrieve<T>(id, options)),
       outcomeOf,
     );
   }
@@ -169,7 +177,7 @@ export class RedisHandler implements Handler {
   }
 
   async touch(id: string): Promise<boolean> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       checkId(id);
       const purpose = { action: `touch session ${id}`, writes: false }; // twice is as good as once
       const [how, line = ""] = await this.#run(id, touching, [momentOf(Date.now())], purpose);
@@ -181,11 +189,11 @@ export class RedisHandler implements Handler {
   }
 
   async remove(id: string): Promise<boolean> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       checkId(id);
       const purpose = { action: `remove session ${id}`, writes: true };
       const [how] = await this.#run(id, removing, [String(Date.now()), ""], purpose);
-      await this.#place.connection.replicate(this.#place.keys.session(id), purpose.action);
+      await this.#place.replicate(id, purpose.action);
       return how === "ok";
     });
   }
@@ -194,7 +202,7 @@ export class RedisHandler implements Handler {
     return traced(
       "clean",
       () => ({ handler: handlerName, timeout }),
-      () => this.#count(() => this.#clean(timeout, options)),
+      () => this.#underWay.run(() => this.#clean(timeout, options)),
       (counts) => counts,
     );
   }
@@ -232,7 +240,7 @@ export class RedisHandler implements Handler {
   }
 
   async *keys(): AsyncGenerator<string, void, undefined> {
-    if (this.#closed) throw closed();
+    this.#underWay.assertOpen();
     for await (const ids of this.#batches("list sessions")) {
       const sessions = await Promise.all(ids.map((id) => this.#live(id)));
       yield* ids.filter((_, index) => sessions[index]);
@@ -240,7 +248,7 @@ export class RedisHandler implements Handler {
   }
 
   async tagged(tag: string): Promise<string[]> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       checkTag(tag);
       const seen = new Set<string>();
       const ids: string[] = [];
@@ -262,8 +270,8 @@ export class RedisHandler implements Handler {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+    this.#underWay.end();
+    await this.#underWay.over();
     this.#place.connection.close();
   }
 
@@ -273,7 +281,7 @@ export class RedisHandler implements Handler {
 
   /** Bytes that the session takes, without the key; `undefined` when there is none. */
   async _bytes(id: string): Promise<number | undefined> {
-    return this.#count(async () => {
+    return this.#underWay.run(async () => {
       const key = this.#place.keys.session(id);
       const purpose = { action: `find out the size of session ${id}`, writes: false };
       return Number(await this.#place.connection.ask(key, ["STRLEN", key], purpose)) || undefined;
@@ -315,18 +323,6 @@ export class RedisHandler implements Handler {
     await settle(place, id);
     return this.#run(id, script, args, purpose, waits);
   }
-
-  /** Counts what is under way, so that `close` can wait for it. */
-  async #count<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed();
-    this.#pending++;
-    try {
-      return await operation();
-    } finally {
-      this.#pending--;
-      if (this.#pending === 0) this.#drained?.();
-    }
-  }
 }
 
 let handlers = 0;
@@ -345,11 +341,6 @@ function* batchesOf(ids: string[]): Generator<string[], void, undefined> {
     yield ids.slice(start, start + batchSize);
 }
 
-/** What an operation on a session says of itself. */
-function operationOf(id: string, { oldId }: WriteOptions = {}): SessionTraces["store"] {
-  return { handler: handlerName, id, ...(oldId !== undefined && { oldId }) };
-}
-
 function checkIds(id: string, { oldId }: WriteOptions): void {
   checkId(id);
   if (oldId !== undefined && oldId !== null) checkId(oldId);
@@ -362,17 +353,6 @@ function checkId(id: unknown): void {
 
 // Far more than anybody needs, and little beside the data.
 const maxIdLength = 4096;
-
-function lifetimeOf(
-  { ttl, idleTimeout, lasting = false }: WriteOptions,
-  now: number,
-): Pick<Head, "expires" | "idle" | "lasting"> {
-  return {
-    expires: ttl === undefined ? undefined : now + 1000 * ttl,
-    idle: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
-    lasting: ttl !== undefined && lasting,
-  };
-}
 
 /** What `storing` is told. */
 function storingArgs(

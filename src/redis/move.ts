@@ -13,21 +13,25 @@
 // leaves one of these states, and whoever comes next goes on from there.
 
 import type { Place, Replaced } from "./place.ts";
-import { endOf, type Found, foundIn, type State, type Stored, stringOf } from "./record.ts";
+import {
+  type Coming,
+  endOf,
+  type Found,
+  foundIn,
+  type Gone,
+  hasGone,
+  type Stored,
+  stringOf,
+} from "./record.ts";
 
-interface Coming extends Found {
-  state: Extract<State, { is: "coming" }>;
-}
+type FoundComing = Found & { state: Coming };
+type FoundGone = Found & { state: Gone };
 
-interface Going extends Found {
-  state: Extract<State, { is: "going" | "gone" }>;
-}
-
-export function isComing(found: Found | undefined): found is Coming {
+export function isComing(found: Found | undefined): found is FoundComing {
   return found?.state.is === "coming";
 }
 
-function isGoing(found: Found | undefined): found is Going {
+function isGoing(found: Found | undefined): found is FoundGone {
   return found?.state.is === "going";
 }
 
@@ -127,11 +131,11 @@ export async function move(
   return "done";
 }
 
-function comingFrom(from: string, old: Found, target: Found | undefined): Coming["state"] {
+function comingFrom(from: string, old: Found, target: Found | undefined): Coming {
   return { is: "coming", from, rev: old.head.rev, before: target && stringOf(target) };
 }
 
-function going(place: Place, { head }: Found, state: Going["state"]): Going {
+function going(place: Place, { head }: Found, state: Gone): FoundGone {
   const now = Date.now();
   const rev = place.newRev();
   return {
@@ -144,7 +148,7 @@ function going(place: Place, { head }: Found, state: Going["state"]): Going {
 }
 
 /** What stays at the old id. */
-function word(place: Place, { head, state, ...rest }: Going): Stored | undefined {
+function word(place: Place, { head, state, ...rest }: FoundGone): Stored | undefined {
   if (state.until === undefined) return undefined;
   return { ...rest, head: { ...head, rev: place.newRev() }, state: { ...state, is: "gone" } };
 }
@@ -157,24 +161,23 @@ function arrived(place: Place, coming: Stored): Stored {
   return { ...coming, state: { is: "live" }, head: { ...coming.head, rev: place.newRev() } };
 }
 
-function before({ state }: Coming): Found | undefined {
+function before({ state }: FoundComing): Found | undefined {
   return state.before === undefined ? undefined : foundIn(state.before);
 }
 
 async function fateOf(
   place: Place,
   id: string,
-  { head, state }: Coming,
+  { head, state }: FoundComing,
 ): Promise<"moved" | "open" | "over"> {
   const there = await place.look(state.from);
   const is = there?.state;
-  if ((is?.is === "going" || is?.is === "gone") && is.to === id && is.rev === head.rev)
-    return "moved";
+  if (hasGone(is) && is.to === id && is.rev === head.rev) return "moved";
   return there?.head.rev === state.rev ? "open" : "over";
 }
 
 /** Gives the old session another rev, so that it does not move on what it had. */
-async function giveUp(place: Place, { state }: Coming, tokens: Tokens): Promise<void> {
+async function giveUp(place: Place, { state }: FoundComing, tokens: Tokens): Promise<void> {
   const old = await place.look(state.from);
   if (old?.head.rev !== state.rev) return;
   const stored = { ...old, head: { ...old.head, rev: place.newRev() } };

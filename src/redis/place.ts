@@ -76,7 +76,7 @@ export class Place {
     text: string,
     again: () => Promise<Found | undefined>,
   ): Promise<Found | undefined> {
-    const { bare } = withoutLock(text);
+    const bare = withoutLock(text);
     if (bare === "") return undefined;
     const found = foundIn(bare);
     if (found) return found;
@@ -90,7 +90,7 @@ export class Place {
     const purpose = { action: `look at session ${id}`, writes: false };
     try {
       const text = String(await this.connection.ask(key, ["GETRANGE", key, "0", "1023"], purpose));
-      const { bare } = withoutLock(text);
+      const bare = withoutLock(text);
       // Of many words, or none of ours.
       return bare.includes("\n") ? parseStored(bare) : await this.look(id);
     } catch (error) {
@@ -152,6 +152,11 @@ export class Place {
       const how = await this.replace(id, replacement);
       return how === "locked" ? undefined : how;
     });
+  }
+
+  /** Waits until as many replicas as asked for have what was written there. */
+  replicate(id: string, action: string): Promise<void> {
+    return this.connection.replicate(this.keys.session(id), action);
   }
 
   /** What `attempt` gives as soon as that is not `undefined`, which says that somebody holds the session. */

@@ -25,7 +25,7 @@
 //
 // The scripts read and write the same words, in script.ts.
 
-import type { SessionRecord } from "../core/handler.ts";
+import { completed, type SessionRecord, type WriteOptions } from "../core/handler.ts";
 import { type Encoding, type Pickled, unpickle } from "../core/pickle.ts";
 import { escapeWord, unescapeWord } from "./keys.ts";
 
@@ -43,10 +43,26 @@ export interface Head {
   tagTime: number | undefined;
 }
 
-export type State =
-  | { is: "live" }
-  | { is: "going" | "gone"; to: string; until: number | undefined; rev: string }
-  | { is: "coming"; from: string; rev: string; before: string | undefined };
+export type State = { is: "live" } | Gone | Coming;
+
+export interface Gone {
+  is: "going" | "gone";
+  to: string;
+  until: number | undefined;
+  rev: string;
+}
+
+export interface Coming {
+  is: "coming";
+  from: string;
+  rev: string;
+  before: string | undefined;
+}
+
+/** Whether the session has moved from here. */
+export function hasGone(state: State | undefined): state is Gone {
+  return state?.is === "going" || state?.is === "gone";
+}
 
 /** What is stored under a session's key. */
 export interface Stored extends Pickled {
@@ -62,11 +78,11 @@ export interface Found extends Stored {
 /** The word for what is absent. */
 export const absent = "*";
 
-/** The text without the lock, and whether there is one, which may have run out. */
-export function withoutLock(text: string): { bare: string; isLocked: boolean } {
-  if (!text.startsWith("lock ")) return { bare: text, isLocked: false };
+/** The text without the lock, if there is one; it may have run out. */
+export function withoutLock(text: string): string {
+  if (!text.startsWith("lock ")) return text;
   const end = text.indexOf("\n") + 1;
-  return { bare: end === 0 ? "" : text.slice(end), isLocked: true };
+  return end === 0 ? "" : text.slice(end);
 }
 
 /** What `text` says, which has no lock; `undefined` when it is none of ours. */
@@ -113,8 +129,7 @@ export function parseHead(line: string): Head {
 export function foundIn(text: string): Found | undefined {
   const stored = parseStored(text);
   if (!stored) return undefined;
-  if (stored.state.is === "going" || stored.state.is === "gone")
-    return { ...stored, data: undefined };
+  if (hasGone(stored.state)) return { ...stored, data: undefined };
   try {
     return { ...stored, data: unpickle(stored.encoding, stored.text) };
   } catch {
@@ -196,13 +211,21 @@ export function endOf({ expires, idle, lasting, touched }: Head): number | undef
   return end === Infinity ? undefined : end;
 }
 
+export type Lifetime = Pick<Head, "expires" | "idle" | "lasting">;
+
+/** How long a session is to live that is written now, as far as that is said. */
+export function lifetimeOf(
+  { ttl, idleTimeout, lasting = false }: WriteOptions,
+  now: number,
+): Lifetime {
+  return {
+    expires: ttl === undefined ? undefined : now + 1000 * ttl,
+    idle: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
+    lasting: ttl !== undefined && lasting,
+  };
+}
+
 export function recordOf<T>(id: string, head: Head, data: T): SessionRecord<T> {
-  const { ip, time, touched, expires, lasting, cookieName, tag, tagTime } = head;
-  const record: SessionRecord<T> = { id, ip, time, touched, data };
-  if (expires !== undefined) record.expires = expires;
-  if (expires !== undefined && lasting) record.lasting = true;
-  if (cookieName !== undefined) record.cookieName = cookieName;
-  if (tag !== undefined) record.tag = tag;
-  if (tag !== undefined && tagTime !== undefined) record.tagTime = tagTime;
-  return record;
+  const { ip, time, touched } = head;
+  return completed({ id, ip, time, touched, data }, head);
 }

@@ -12,10 +12,8 @@
 
 import { escapeWord, unescapeWord } from "./keys.ts";
 import type { Place } from "./place.ts";
-import type { Head } from "./record.ts";
+import type { Lifetime } from "./record.ts";
 import { listed, listing, unlisting } from "./script.ts";
-
-type Lifetime = Pick<Head, "expires" | "idle" | "lasting">;
 
 /** A session that may have the tag, and until when it is listed, as Redis says it. */
 export interface Entry {
@@ -74,9 +72,7 @@ export class Tags {
         const words = await connection.run(listed, [key], [], purpose);
         for (let index = 0; index + 1 < words.length; index += 2) {
           const [word = "", last = ""] = words.slice(index, index + 2);
-          if (Date.now() - (Number(last) - foreverMs) > settledMs)
-            if (Number(last) - Date.now() > foreverMs / 2)
-              yield { tag, id: unescapeWord(word), last };
+          if (isOld(Number(last))) yield { tag, id: unescapeWord(word), last };
         }
       }
   }
@@ -101,6 +97,12 @@ const foreverMs = 36_525 * 86_400_000;
 
 // Far more than anybody takes from listing a session to writing it.
 const settledMs = 3_600_000;
+
+/** Whether an entry that is good until `last` is of a session that never ends, and was listed long ago. */
+function isOld(last: number): boolean {
+  const isForever = last - Date.now() > foreverMs / 2;
+  return isForever && Date.now() - (last - foreverMs) > settledMs;
+}
 
 // What is forgotten is listed once more than it need be.
 const maxListed = 10_000;

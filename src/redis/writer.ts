@@ -12,7 +12,16 @@ import { lockLost } from "./error.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { isOnTheWay, move, settle, type Tokens } from "./move.ts";
 import { pause, type Place, type Replaced } from "./place.ts";
-import { type Found, foundIn, type Head, isExpired, recordOf, type Stored } from "./record.ts";
+import {
+  type Found,
+  foundIn,
+  hasGone,
+  type Head,
+  isExpired,
+  lifetimeOf,
+  recordOf,
+  type Stored,
+} from "./record.ts";
 import type { Tags } from "./tags.ts";
 
 /** What a change has made, and its text. */
@@ -113,7 +122,7 @@ class Attempt<T> {
       ...changed.pickled,
     });
     if (how !== "done") return this.#again(how, isLate);
-    await this.#place.connection.replicate(this.#place.keys.session(id), `write session ${id}`);
+    await this.#place.replicate(id, `write session ${id}`);
     if (tag !== undefined) await this.#tags.renew(tag, id, head);
     return recordOf(id, head, changed.data);
   }
@@ -175,7 +184,7 @@ class Attempt<T> {
 }
 
 /** What `text` says, unless somebody has to look after it. */
-export function knownBy(text: string): { found: Found | undefined } | undefined {
+function knownBy(text: string): { found: Found | undefined } | undefined {
   const found = text === "" ? undefined : foundIn(text);
   const isKnown = text === "" || (found !== undefined && !isOnTheWay(found));
   return isKnown ? { found } : undefined;
@@ -192,7 +201,7 @@ export function seen<T>(id: string, found: Found | undefined): SessionRecord<T> 
   // What a session holds is the caller's word: nothing here looks into it.
   if (live) return recordOf(id, live.head, live.data as T);
   const state = found?.state;
-  if ((state?.is !== "going" && state?.is !== "gone") || state.until === undefined) return {};
+  if (!hasGone(state) || state.until === undefined) return {};
   return { moved: { to: state.to, until: state.until } };
 }
 
@@ -203,27 +212,18 @@ function headOf(
   keepsTtl: boolean,
   rev: string,
 ): Head {
-  const {
-    ip,
-    ttl,
-    lasting = false,
-    idleTimeout,
-    cookieName,
-    tag,
-    tagTime,
-    time,
-    touched,
-  } = options;
+  const { ip, cookieName, tag, tagTime, time, touched } = options;
   const now = Date.now();
-  const kept = keepsTtl ? old : undefined;
+  const { expires, idle, lasting } = lifetimeOf(options, now);
+  const kept = keepsTtl && expires === undefined ? old : undefined;
   const isTagKept = tag === undefined;
   return {
     rev,
     touched: old ? now : (touched ?? now),
     time: old?.time ?? time ?? now,
-    expires: ttl === undefined ? kept?.expires : now + 1000 * ttl,
-    lasting: ttl === undefined ? (kept?.lasting ?? false) : lasting,
-    idle: idleTimeout === undefined ? old?.idle : 1000 * idleTimeout,
+    expires: kept ? kept.expires : expires,
+    lasting: kept ? kept.lasting : lasting,
+    idle: idle ?? old?.idle,
     ip: ip ?? old?.ip ?? "",
     cookieName: cookieName ?? old?.cookieName,
     tag: isTagKept ? old?.tag : (tag ?? undefined),
