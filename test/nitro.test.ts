@@ -628,22 +628,7 @@ describe("an app", () => {
         const cwd = tempDir();
         const fileDir = join(cwd, ".data/sessions");
         const server = await started(cwd);
-        const { cookie } = await get(server, "/add?key=first");
-        const shared = which === "one session" ? cookie : undefined;
-        const acknowledged = new Map<string, string>(); // the key, and its session
-        let ended: Promise<unknown> | undefined;
-
-        await Promise.all(
-          Array.from({ length: 200 }, async (_, i) => {
-            const path = `/add?key=k${i}&before=${i % 100}`;
-            const { status, body } = await get(server, path, shared).catch(() => refused);
-            if (status === 200) acknowledged.set(`k${i}`, (body as { id: string }).id);
-            if (acknowledged.size === 40) ended ??= ending(server);
-          }),
-        );
-
-        expect(acknowledged.size).toBeGreaterThanOrEqual(40);
-        expect(await ended).toBe(0);
+        const acknowledged = await writtenWhileEnding(server, which === "one session");
         expect(readdirSync(fileDir).filter((name) => name.includes("."))).toEqual([]);
         await expectStored(new FileHandler({ fileDir }), acknowledged);
       },
@@ -757,22 +742,7 @@ describe.runIf(has("redis-server"))("an app whose config speaks of Redis", () =>
       "loses no acknowledged write of 200 when it is told to end: %s",
       async (which) => {
         const server = await started(tempDir(), inRedis());
-        const { cookie } = await get(server, "/add?key=first");
-        const shared = which === "one session" ? cookie : undefined;
-        const acknowledged = new Map<string, string>();
-        let ended: Promise<unknown> | undefined;
-
-        await Promise.all(
-          Array.from({ length: 200 }, async (_, i) => {
-            const path = `/add?key=k${i}&before=${i % 100}`;
-            const { status, body } = await get(server, path, shared).catch(() => refused);
-            if (status === 200) acknowledged.set(`k${i}`, (body as { id: string }).id);
-            if (acknowledged.size === 40) ended ??= ending(server);
-          }),
-        );
-
-        expect(acknowledged.size).toBeGreaterThanOrEqual(40);
-        expect(await ended).toBe(0);
+        const acknowledged = await writtenWhileEnding(server, which === "one session");
         for (const key of (await redis.call("KEYS", "app:{*")) as string[])
           expect(await isHeld(key)).toBe(false);
         await expectStored(new RedisHandler({ url: redis.url, prefix: "app:" }), acknowledged);
@@ -810,6 +780,30 @@ function ending(server: Server): Promise<number | NodeJS.Signals | string> {
 }
 
 /** Expects each key in its session. Closes the handler. */
+/**
+ * Has 200 requests store a key each, in one session or one each, and the server end in their midst. Gives
+ * the keys that were acknowledged, each with its session.
+ */
+async function writtenWhileEnding(server: Server, isShared: boolean): Promise<Map<string, string>> {
+  const { cookie } = await get(server, "/add?key=first");
+  const shared = isShared ? cookie : undefined;
+  const acknowledged = new Map<string, string>();
+  let ended: Promise<unknown> | undefined;
+
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      const path = `/add?key=k${i}&before=${i % 100}`;
+      const { status, body } = await get(server, path, shared).catch(() => refused);
+      if (status === 200) acknowledged.set(`k${i}`, (body as { id: string }).id);
+      if (acknowledged.size === 40) ended ??= ending(server);
+    }),
+  );
+
+  expect(acknowledged.size).toBeGreaterThanOrEqual(40);
+  expect(await ended).toBe(0);
+  return acknowledged;
+}
+
 async function expectStored(handler: Handler, keys: Map<string, string>): Promise<void> {
   const sealed = new SealedHandler(handler, secret);
   const lost: string[] = [];
