@@ -1,5 +1,5 @@
 import { type FileSession, type FileSessions, fileSessions, useFileSession } from "filesession";
-import { getCookie, type H3Event, useRuntimeConfig } from "#framework";
+import { getCookie, type H3Event } from "#framework";
 import type { Cart } from "./cart.ts";
 
 /** What this app keeps about a visitor. Dates, maps and bigints come back as they went in. */
@@ -26,9 +26,6 @@ export interface Flash {
 }
 
 export const cookieName = "session";
-
-/** Where both doors keep their files: what the environment says, or the default. */
-export const fileDir: string = useRuntimeConfig()["fileSession"].fileDir || ".data/sessions";
 
 /** Seconds that the cookie from before a log-in still reads: long enough for requests under way. */
 export const graceSeconds = 5;

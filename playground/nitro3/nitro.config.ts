@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import filesession from "filesession/nitro";
 import { defineConfig } from "nitro";
 import { headers } from "../headers.ts";
 
@@ -8,6 +9,6 @@ export default defineConfig({
   serverDir: "..",
   alias: { "#framework": fileURLToPath(new URL("framework.ts", import.meta.url)) },
   // Two doors to one directory, as there.
-  modules: ["filesession/nitro"],
+  modules: [filesession({ redis: { url: "" } })],
   routeRules: { "/**": { headers } },
 });

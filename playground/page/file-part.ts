@@ -1,34 +1,29 @@
 import { grouped, moment, shortId } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
+import { words } from "./words.ts";
 
-export function filePart({ session, file }: View): Html {
-  const tab = session.id === undefined ? "no file" : `sess_${shortId(session.id)}`;
+export function filePart({ session, kept }: View): Html {
+  const tab =
+    session.id === undefined
+      ? words.nothing
+      : (kept?.name.replace(session.id, shortId) ?? words.nothing);
   return html`<section class="folder" id="file" data-part aria-labelledby="file-title">
     <h2 class="tab" id="file-title" tabindex="-1">${tab}</h2>
     <div class="sheet">
       ${
-        file
-          ? html`<p class="prompt"><code>cat ${file.path}</code></p>
-              <pre
-                class="raw"
-                id="raw"
-                tabindex="0"
-                role="region"
-                aria-label="The file, as it is on disk"
-              >
-${file.text.trimEnd().split("\n").map(rawLine)}</pre>
-              <p class="small">
-                Its last two versions, written in turn: one of them is whole at any moment.
-              </p>
+        kept
+          ? html`<p class="prompt"><code>${kept.command}</code></p>
+              <pre class="raw" id="raw" tabindex="0" role="region" aria-label="${words.asItIs}">
+${kept.text.trimEnd().split("\n").map(rawLine)}</pre>
+              <p class="small">${words.about}</p>
               <p class="small stat">
-                <span>${file.mode}</span> <span>${grouped(file.bytes)} bytes</span>
-                <span>${moment(file.changed)}</span>
+                ${kept.mode && html`<span>${kept.mode}</span>`}
+                <span>${grouped(kept.bytes)} bytes</span>
+                ${kept.changed && html`<span>${moment(kept.changed)}</span>`}
+                ${kept.expires && html`<span>until ${moment(kept.expires)}</span>`}
               </p>`
-          : html`<p class="blank">
-              Nothing is stored, so there is no file, and your browser has no session cookie. The
-              first thing you store makes both.
-            </p>`
+          : html`<p class="blank">${words.notYet} The first thing you store makes both.</p>`
       }
     </div>
   </section>`;

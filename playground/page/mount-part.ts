@@ -2,14 +2,15 @@ import type { MountedItem } from "../mount.ts";
 import { grouped, moment, shortId } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
+import { words } from "./words.ts";
 
 export function mountPart({ session, mount }: View): Html {
   const more = mount.keys.length - mount.items.length;
   return html`<section class="wide" id="mount" data-part aria-labelledby="mount-title">
     <div class="wide-text">
-      <h2 id="mount-title" tabindex="-1">The same files, as storage</h2>
+      <h2 id="mount-title" tabindex="-1">${words.mount}</h2>
       <p>
-        Nitro mounts the directory too, so
+        ${words.mounts}, so
         <code>useStorage("sessions")</code> sees every session there is.
       </p>
       ${
@@ -35,7 +36,7 @@ export function mountPart({ session, mount }: View): Html {
         </tbody>
       </table>
       ${more > 0 && html`<p class="small">and ${more} more</p>`}
-      ${mount.keys.length === 0 && html`<p class="small">No keys: the directory is empty.</p>`}
+      ${mount.keys.length === 0 && html`<p class="small">No keys: ${words.empty}.</p>`}
     </div>
   </section>`;
 }

@@ -8,6 +8,7 @@ import { racePart } from "./race-part.ts";
 import { typesPart } from "./types-part.ts";
 import type { View } from "./view.ts";
 import { visitsPart } from "./visits-part.ts";
+import { words } from "./words.ts";
 
 /**
  * The whole page. What has `data-part` is what page.js puts in place of its namesake when an action
@@ -34,11 +35,8 @@ export function page(view: View): Html {
         </header>
         <main>
           <div class="lead">
-            <h1>Your session is a file.</h1>
-            <p>
-              After every click this page reads it back from disk. Restart the server, or start a
-              second one on the same directory: everything is still here.
-            </p>
+            <h1>${words.title}</h1>
+            <p>${words.lead}</p>
           </div>
           <div class="desk">
             <div class="doings">${visitsPart(view)} ${personPart(view)} ${cartPart(view)}</div>

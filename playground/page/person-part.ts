@@ -3,13 +3,14 @@ import { graceSeconds, rememberDays, type User } from "../session.ts";
 import { moment, shortId } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
+import { words } from "./words.ts";
 
 export function personPart({ session, retired }: View): Html {
   const { user } = session.data;
   return html`<section id="person" data-part aria-labelledby="person-title">
     <h2 id="person-title" tabindex="-1">${user ? user.name : "Not logged in"}</h2>
     <p class="small">
-      ${session.id === undefined ? "No session: no cookie, no file." : sessionOf(session.id, user)}
+      ${session.id === undefined ? `No session: no cookie, ${words.nothing}.` : sessionOf(session.id, user)}
     </p>
     ${session.expires !== undefined && lifetime(session, session.expires)}
     ${user ? logOut() : logIn()} ${retired.held && oldCookie(user, retired.attempt)}

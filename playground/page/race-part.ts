@@ -1,13 +1,14 @@
 import { raceSize } from "../race.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
+import { words } from "./words.ts";
 
 export function racePart({ race }: View): Html {
   return html`<section class="wide" id="race" data-part aria-labelledby="race-title">
     <div class="wide-text">
       <h2 id="race-title" tabindex="-1">Fifty requests at once</h2>
       <p>
-        Each adds one to a counter, with 5 ms of work in between. Same directory, same driver. The
+        Each adds one to a counter, with 5 ms of work in between. ${words.raceIn}, same driver. The
         only difference is what happens when two of them meet.
       </p>
       <button class="button strong" id="start-race" type="button" data-race="${raceSize}">

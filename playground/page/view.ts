@@ -2,15 +2,16 @@ import type { FileSession } from "filesession";
 import { type Device, readDevices } from "../devices.ts";
 import { type Mount, readMount } from "../mount.ts";
 import { naiveCounter } from "../race.ts";
+import { type Kept, place } from "../place/place.ts";
 import type { Attempt } from "../retired.ts";
-import { readSessionFile, type SessionFile } from "../session-file.ts";
 import type { Visitor } from "../session.ts";
 
 /** All that the page shows. */
 export interface View {
   notice: string;
   session: FileSession<Visitor>;
-  file: SessionFile | undefined;
+  /** What is kept of it, where it is kept. */
+  kept: Kept | undefined;
   mount: Mount;
   /** What the user is logged in with; none for who is not. */
   devices: Device[];
@@ -23,15 +24,15 @@ export interface View {
 
 const started = Date.now() - process.uptime() * 1000;
 
-/** Reads back from disk what the session at hand says is there. */
+/** Reads back from where it is kept what the session at hand says is there. */
 export async function readView(
   session: FileSession<Visitor>,
   rest: Pick<View, "notice" | "retired">,
 ): Promise<View> {
   const { id } = session;
   const { race } = session.data;
-  const [file, naive, mount, devices] = await Promise.all([
-    id === undefined ? undefined : readSessionFile(id),
+  const [kept, naive, mount, devices] = await Promise.all([
+    id === undefined ? undefined : place.read(id),
     race && naiveCounter.get(race.naive),
     readMount(id, session.data),
     readDevices(session),
@@ -39,7 +40,7 @@ export async function readView(
   return {
     ...rest,
     session,
-    file,
+    kept,
     mount,
     devices,
     race: race && { ours: race.count, naive: naive ?? 0 },

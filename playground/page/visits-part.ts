@@ -1,6 +1,7 @@
 import { moment } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import type { View } from "./view.ts";
+import { words } from "./words.ts";
 
 export function visitsPart({ session, process }: View): Html {
   const { visits = 0, servedBy } = session.data;
@@ -24,6 +25,6 @@ export function visitsPart({ session, process }: View): Html {
 
 function age(created: number, started: number): Html {
   if (created >= started) return html`Session created ${moment(created)}.`;
-  return html`Session created ${moment(created)}, before this process started ${moment(started)}: it
-  was found in its file.`;
+  return html`Session created ${moment(created)}, before this process started ${moment(started)}:
+  ${words.found}.`;
 }

@@ -2,14 +2,15 @@ import type { FileSession } from "filesession";
 import { defineEventHandler, getQuery, pageOf } from "#framework";
 import { page } from "../page/page.ts";
 import { readView } from "../page/view.ts";
+import { words } from "../page/words.ts";
 import { hasRetiredCookie, tryRetiredCookie } from "../retired.ts";
 import { type Flash, isOver, useVisitor, type Visitor } from "../session.ts";
 
 // What has a session to say it by says it with `flash`, once. These say it at each look.
 const notices: Record<string, string> = {
-  logout: "Logged out. The file is gone, and the cookie with it.",
+  logout: `Logged out. ${words.gone}, and the cookie with it.`,
   over: "Your session is over: it has ended, or another device has logged it out.",
-  cart: "The cart is on disk.",
+  cart: words.cart,
   race: "The race is over.",
   retired: "The old cookie was tried.",
 };
