@@ -310,7 +310,10 @@ export function requestMemo<T>(event: H3EventLike): T[] {
   const entry = context[slot]?.();
   if (!entry) {
     const own: Entry<T> = { event, headers, memo: [] };
-    const show = (context[slot] = () => own);
+    // Not written straight into the context: V8 keeps a function that is, and the request with it, until
+    // a major collection.
+    const show = (): Entry<T> => own;
+    context[slot] = show;
     const response = isH3V2(event) && (nodeResponse(event) as Place<T> | undefined);
     if (response) response[slot] ??= show;
     return own.memo;
