@@ -91,7 +91,7 @@ export function parseStored(text: string): Stored | undefined {
   const words = end === -1 ? [] : text.slice(0, end).split(" ");
   const [magic, touched, rev, time, expires, idle, lasting, encoding, ip, cookie, tag, tagTime] =
     words;
-  const state = parseState(words.slice(12));
+  const state = parseState(words);
   if (
     magic !== "fs1" ||
     touched?.length !== touchedDigits ||
@@ -129,9 +129,9 @@ export function parseHead(line: string): Head {
 export function foundIn(text: string): Found | undefined {
   const stored = parseStored(text);
   if (!stored) return undefined;
-  if (hasGone(stored.state)) return { ...stored, data: undefined };
+  if (hasGone(stored.state)) return Object.assign(stored, { data: undefined });
   try {
-    return { ...stored, data: unpickle(stored.encoding, stored.text) };
+    return Object.assign(stored, { data: unpickle(stored.encoding, stored.text) });
   } catch {
     return undefined; // `pickle` has not made it
   }
@@ -177,15 +177,19 @@ function stateWords(state: State): string {
   return `${state.is} ${escapeWord(state.to)} ${state.until ?? absent} ${state.rev}`;
 }
 
-function parseState(words: string[]): State | undefined {
-  const [is, id, second, third] = words;
-  if (is === "live" && words.length === 1) return { is };
+/** The state that the words of a first line end with. */
+function parseState(words: readonly string[]): State | undefined {
+  const is = words[stateAt];
+  if (is === "live") return words.length === stateAt + 1 ? { is } : undefined;
+  const [id, second, third] = words.slice(stateAt + 1);
   if (id === undefined || second === undefined || third === undefined) return undefined;
   if (is === "going" || is === "gone")
     return { is, to: unescapeWord(id), until: number(second), rev: third };
   if (is === "coming") return { is, from: unescapeWord(id), rev: second, before: word(third) };
   return undefined;
 }
+
+const stateAt = 12;
 
 function number(text: string | undefined): number | undefined {
   return text === absent ? undefined : Number(text);
