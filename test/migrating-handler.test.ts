@@ -423,7 +423,7 @@ describe("migratingHandler", () => {
     const finding = one.tagged("Ada");
     await stop.reached;
     await other.store("new", 2, { oldId: "old" });
-    expect([from, to].map(({ place }) => [...place.sessions.keys()])).toEqual([[], ["new"]]);
+    expect([await keysOf(from), await keysOf(to)]).toEqual([[], ["new"]]);
     stop.go();
 
     expect(await finding).toEqual(["new"]);
