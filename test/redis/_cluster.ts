@@ -13,9 +13,12 @@ export interface RedisCluster extends AsyncDisposable {
   /**
    * Kills the master of this slot and has its replica take over at once, which the others would else
    * vote for when they have missed the master for some seconds. Resolves when all know the new one, and
-   * gives both. The old one becomes its replica when it is restarted.
+   * gives the old one, which becomes its replica when it is restarted. `kill` does more than that.
    */
-  failOver(slot: number): Promise<{ old: RedisServer; master: RedisServer }>;
+  failOver(
+    slot: number,
+    kill?: (master: RedisServer, replica: RedisServer) => Promise<void>,
+  ): Promise<RedisServer>;
   /** Moves a slot and its keys to the master with this index, as `redis-cli --cluster reshard` does. */
   moveSlot(slot: number, toIndex: number): Promise<void>;
   /** Kills all and removes their directories. */
@@ -50,7 +53,7 @@ export async function startCluster(options: { replicas?: number } = {}): Promise
     urls: nodes.map(({ url }) => url),
     slotOf: async (key) => Number(await nodes[0]!.call("CLUSTER", "KEYSLOT", key)),
     masterOf: (slot) => masterOf(nodes, slot),
-    failOver: (slot) => failOver(nodes, slot),
+    failOver: (slot, kill = (master) => master.kill()) => failOver(nodes, slot, kill),
     moveSlot: async (slot, toIndex) =>
       moveSlot(slot, await masterOf(nodes, slot), nodes[toIndex]!, nodes),
     close,
@@ -137,18 +140,19 @@ async function namesMaster(node: RedisServer, slot: number, master: RedisServer)
 async function failOver(
   nodes: RedisServer[],
   slot: number,
-): Promise<{ old: RedisServer; master: RedisServer }> {
+  kill: (master: RedisServer, replica: RedisServer) => Promise<void>,
+): Promise<RedisServer> {
   const old = await masterOf(nodes, slot);
   const oldId = await idOf(old);
   const others = nodes.filter((node) => node !== old);
   const areItsReplicas = await Promise.all(others.map((node) => isReplicaOf(node, oldId)));
   const replica = others[areItsReplicas.indexOf(true)];
   if (!replica) throw new Error(`The master of slot ${slot} has no replica.`);
-  await old.kill();
+  await kill(old, replica);
   // https://redis.io/docs/latest/commands/cluster-failover: it asks nobody.
   await replica.call("CLUSTER", "FAILOVER", "TAKEOVER");
   await until(() => every(others, (node) => namesMaster(node, slot, replica)));
-  return { old, master: replica };
+  return old;
 }
 
 async function isReplicaOf(node: RedisServer, masterId: string): Promise<boolean> {

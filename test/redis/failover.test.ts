@@ -11,7 +11,7 @@ import { type RedisClient, RedisHandler, type RedisHandlerOptions } from "../../
 import { has } from "../_needs.ts";
 import { startCluster } from "./_cluster.ts";
 import { startSentinel } from "./_sentinel.ts";
-import { until } from "./_server.ts";
+import { type RedisServer, until } from "./_server.ts";
 
 const isPossible = has("redis-server");
 
@@ -66,14 +66,16 @@ class Counted {
   }
 }
 
+type Kill = (master: RedisServer, replica: RedisServer) => Promise<void>;
+
 /** Servers, and the clients that ask them. */
 interface Setup extends AsyncDisposable {
   /** Makes a client of that name, or says how a handler makes one itself. */
   options(client: string): RedisHandlerOptions;
   /** Whether the key is with the master that will fail. */
   isThere(key: string): Promise<boolean>;
-  /** Kills the master, and resolves when the others know the new one. Gives what brings the old one back. */
-  failOver(): Promise<() => Promise<unknown>>;
+  /** Resolves when the others know the new master. Gives what brings the old one back. */
+  failOver(kill: Kill): Promise<() => Promise<unknown>>;
 }
 
 /** What a session has come to. */
@@ -101,7 +103,12 @@ async function failOver(
   const others = await Promise.all(replicated.map((client) => begin(client, { replicas: 1 })));
   await Promise.all([...some, ...others].map((one) => one.goesOn()));
 
-  const bringBack = await setup.failOver();
+  const bringBack = await setup.failOver(async (master, replica) => {
+    await holdUp(master, replica);
+    await Promise.all(some.map((one) => one.goesOn()));
+    await master.kill();
+    process.kill(replica.pid, "SIGCONT");
+  });
   const someWentOn = await Promise.allSettled(some.map((one) => one.goesOn()));
   await bringBack(); // nobody has what they write before
   const othersWentOn = await Promise.allSettled(others.map((one) => one.goesOn()));
@@ -125,6 +132,17 @@ async function failOver(
   };
 }
 
+/** From now on the replica gets nothing. It has what the system holds for it when it goes on. */
+async function holdUp(master: RedisServer, replica: RedisServer): Promise<void> {
+  process.kill(replica.pid, "SIGSTOP");
+  const text = "x".repeat(1_000_000);
+  await until(async () => {
+    await master.call("SET", "of nobody {06S}", text); // slot 0
+    const replicas = String(await master.call("CLIENT", "LIST", "TYPE", "replica"));
+    return Number(/ omem=(\d+)/.exec(replicas)?.[1]) > 2 * text.length; // held by the master
+  });
+}
+
 async function* idsIn(setup: Setup): AsyncGenerator<string, never, undefined> {
   for (let n = 0; ; n++) if (await setup.isThere(`sess:{s${n}}`)) yield `s${n}`;
 }
@@ -145,6 +163,11 @@ function describeFailover(
 
   it.each(plain)("goes on by itself: %s", (client) => {
     expect(of.plain.get(client)?.wentOn).toEqual({ status: "fulfilled", value: undefined });
+  });
+
+  it.each(plain)("loses what the replica did not have: %s", (client) => {
+    const { count, acknowledged } = of.plain.get(client)!;
+    expect(count).toBeLessThan(acknowledged);
   });
 
   it.each(replicated)("with `replicas: 1` goes on when there is a replica again: %s", (client) => {
@@ -222,9 +245,9 @@ async function withSentinels(): Promise<Setup> {
   return {
     options: (client) => makers[client]!(),
     isThere: async () => true,
-    async failOver() {
+    async failOver(kill) {
       const old = await setup.master();
-      const master = await setup.failOver();
+      const master = await setup.failOver(kill);
       return async () => {
         await old.restart();
         // The Sentinels would do that too, after 10 seconds.
@@ -259,8 +282,8 @@ async function withCluster(): Promise<Setup> {
   return {
     options: (client) => makers[client]!(),
     isThere: async (key) => (await setup.masterOf(await setup.slotOf(key))) === first,
-    async failOver() {
-      const { old } = await setup.failOver(0);
+    async failOver(kill) {
+      const old = await setup.failOver(0, kill);
       return () => old.restart(); // it hears from the others that it is a replica now
     },
     async [Symbol.asyncDispose]() {
