@@ -34,6 +34,30 @@ describe("MemoryHandler, by a moved clock", () => {
   });
 });
 
+describe("MemoryHandler", () => {
+  it("finds a session by its tag that moves meanwhile, whichever turn it takes", async () => {
+    for (let turns = -50; turns <= 50; turns++) {
+      const handler = new MemoryHandler();
+      for (const id of ["a", "b", "old"]) await handler.store(id, id, { tag: "Ada" });
+      const turnsLater = async <T>(count: number, call: () => Promise<T>): Promise<T> => {
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
+        return call();
+      };
+
+      const [found] = await Promise.all([
+        turnsLater(turns, () => handler.tagged("Ada")),
+        turnsLater(-turns, () => handler.store("new", 2, { oldId: "old" })),
+      ]);
+
+      const either = expect.toBeOneOf(["old", "new"]) as string;
+      expect(
+        found.filter((id) => id.length > 1),
+        `${turns} turns later`,
+      ).toContainEqual(either);
+    }
+  });
+});
+
 describeH3("MemoryHandler", (h3) => {
   it("keeps the sessions of an app, each visitor's", async () => {
     const handler = new MemoryHandler();

@@ -416,6 +416,19 @@ describe("migratingHandler", () => {
     expect((await one.tagged("Ada")).toSorted()).toEqual(["a", "b", "c"]);
   });
 
+  it("finds a session by its tag that is brought over and moves while it looks", async () => {
+    const { from, to, one, other } = places();
+    await from.store("old", 1, { tag: "Ada" });
+    const stop = from.stopBefore("read");
+    const finding = one.tagged("Ada");
+    await stop.reached;
+    await other.store("new", 2, { oldId: "old" });
+    expect([await keysOf(from), await keysOf(to)]).toEqual([[], ["new"]]);
+    stop.go();
+
+    expect(await finding).toEqual(["new"]);
+  });
+
   it("hears the word that a move has left in `from`, where `to` has nothing", async () => {
     const { from, to, one } = places();
     await from.store("old", 1);

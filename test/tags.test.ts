@@ -82,6 +82,24 @@ describe("tags of a FileHandler", () => {
     expect(indexed(fileDir)).toEqual([]);
   });
 
+  it("find a session that moves while they are looked at", async () => {
+    const fileDir = tempDir();
+    const handler = new FileHandler({ fileDir });
+    for (const id of ["a", "b", "c"]) await handler.store(id, id, { tag: "Ada" });
+    const moves: Promise<unknown>[] = [];
+    // Each is moved when it is on the list already, and before it is read.
+    const restore = intercept(fileDir, ({ name, path }, proceed) => {
+      const id = path.replace(/^.*sess_/, "");
+      if (name === "openSync" && id.length === 1)
+        moves.push(handler.store(`${id}2`, id, { oldId: id }));
+      return proceed();
+    });
+    const found = await handler.tagged("Ada").finally(restore);
+    expect(moves).toHaveLength(3);
+    await Promise.all(moves);
+    expect(found.sort()).toEqual(["a2", "b2", "c2"]);
+  });
+
   it("that are left behind go at the next clean, those that are right stay", async () => {
     const fileDir = tempDir();
     const handler = new FileHandler({ fileDir });

@@ -7,6 +7,7 @@ import { errno, gone, lockTimeout, placeFailed } from "../core/error.ts";
 import type { CleanOptions, CleanResult, WriteOptions } from "../core/handler.ts";
 import type { Pickled } from "../core/pickle.ts";
 import { isPromise, type MaybePromise, settleAll } from "../core/promise.ts";
+import { findTagged } from "../core/tagged.ts";
 import { warn } from "../core/warning.ts";
 import { ReadCache } from "./cache.ts";
 import { cleanDirectory, type IsDue } from "./clean.ts";
@@ -195,7 +196,10 @@ export class FilesHere implements Files {
       const found = this.#live(readSession(this.names.file(id), id, this.#cache));
       return found?.current.meta.tag === tag;
     };
-    return this.#tags.idsOf(tag).filter(hasTag);
+    return findTagged(
+      () => this.#tags.idsOf(tag),
+      (ids) => ids.filter(hasTag),
+    );
   }
 
   async acquireLock(id: string, blocking: boolean): Promise<boolean> {

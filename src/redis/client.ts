@@ -1,6 +1,8 @@
 // The clients that people have, by the few members that are used: those of ioredis and of node-redis, for
 // one server, for Sentinels and for a Cluster.
 
+import { slotOf } from "./slot.ts";
+
 /** What all of them have. */
 interface Emitter {
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -47,6 +49,7 @@ export interface NodeRedisSentinelLike extends Emitter {
 export interface NodeRedisClusterLike extends Emitter {
   readonly isOpen: boolean;
   readonly masters: readonly object[];
+  readonly slots: readonly { readonly master: object }[];
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
@@ -152,16 +155,19 @@ function ofNodeRedis(
 }
 
 function ofNodeRedisCluster(client: NodeRedisClusterLike): Omit<Link, "onError"> {
+  const sendTo = async (node: object | undefined, command: string[]): Promise<unknown> => {
+    if (!node) throw new Error("no node is known that has this slot");
+    return (await client.nodeClient(node as never)).sendCommand(command);
+  };
   return {
     isReady: () => client.isOpen && client.masters.length > 0, // it is open before it knows them
     open: async () => (client.isOpen ? undefined : client.connect()),
-    send: (key, command) => client.sendCommand(key, false, command),
-    masters: async () => {
-      const nodes = await Promise.all(
-        client.masters.map((node) => client.nodeClient(node as never)),
-      );
-      return nodes.map((node) => (command) => node.sendCommand(command));
-    },
+    // 6 asks every master what has no key in it, and gives the least that one of them says.
+    send: (key, command) =>
+      command[0] === "WAIT"
+        ? sendTo(client.slots[slotOf(key)]?.master, command)
+        : client.sendCommand(key, false, command),
+    masters: async () => client.masters.map((node) => (command) => sendTo(node, command)),
     close: () => void client.destroy(),
     keyPrefix: "",
   };

@@ -14,6 +14,7 @@ import { type Pickled, pickle } from "../core/pickle.ts";
 import { isAsyncFunction, isPromise, settleAll } from "../core/promise.ts";
 import { beginTurn, endTurn, waitForTurn } from "../core/queue.ts";
 import { seconds } from "../core/seconds.ts";
+import { findTagged } from "../core/tagged.ts";
 import { UnderWay } from "../core/under-way.ts";
 import { checkTag, checkWriteOptions } from "../core/write-options.ts";
 import type { Purpose } from "./connection.ts";
@@ -250,23 +251,21 @@ export class RedisHandler implements Handler {
   async tagged(tag: string): Promise<string[]> {
     return this.#underWay.run(async () => {
       checkTag(tag);
-      const seen = new Set<string>();
-      const ids: string[] = [];
-      // One that has gone may have moved, and then its new id was listed before it went.
-      for (let isGone = true; isGone;) {
-        const listed = (await this.#tags.idsOf(tag)).filter((id) => !seen.has(id));
-        isGone = false;
-        for (const batch of batchesOf(listed)) {
-          const sessions = await Promise.all(batch.map((id) => this.#live(id)));
-          for (const [index, id] of batch.entries()) {
-            seen.add(id);
-            if (sessions[index]?.head.tag === tag) ids.push(id);
-            else isGone = true;
-          }
-        }
-      }
-      return ids;
+      return findTagged(
+        () => this.#tags.idsOf(tag),
+        (ids) => this.#withTag(tag, ids),
+      );
     });
+  }
+
+  /** Which of them have the tag. */
+  async #withTag(tag: string, ids: string[]): Promise<string[]> {
+    const found: string[] = [];
+    for (const batch of batchesOf(ids)) {
+      const sessions = await Promise.all(batch.map((id) => this.#live(id)));
+      found.push(...batch.filter((_, index) => sessions[index]?.head.tag === tag));
+    }
+    return found;
   }
 
   async close(): Promise<void> {

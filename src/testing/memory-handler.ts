@@ -165,9 +165,10 @@ export class MemoryHandler implements Handler {
   async tagged(tag: string): Promise<string[]> {
     return this.run(async () => {
       this.checkTag(tag);
-      const ids: string[] = [];
-      for (const id of await this.ids()) if ((await this.load(id))?.tag === tag) ids.push(id);
-      return ids;
+      const ids = await this.ids();
+      // All at one moment, or one that moves meanwhile could be missed.
+      const found = await Promise.all(ids.map((id) => this.load(id)));
+      return ids.filter((_, index) => found[index]?.tag === tag);
     });
   }
 

@@ -3,13 +3,22 @@
 import { argsOf, type RedisServer, startRedis, until } from "./_server.ts";
 
 export interface RedisCluster extends AsyncDisposable {
-  /** The three that begin as masters; after them a replica of each, when asked for. */
+  /** The three that begin as masters, after them the replicas. */
   readonly nodes: RedisServer[];
   readonly urls: string[];
   /** The slot of a key, of 16384. */
   slotOf(key: string): Promise<number>;
   /** The node that takes itself for the master of this slot. */
   masterOf(slot: number): Promise<RedisServer>;
+  /**
+   * Kills the master of this slot and has its replica take over at once, which the others would else
+   * vote for when they have missed the master for some seconds. Resolves when all know the new one, and
+   * gives the old one, which becomes its replica when it is restarted. `kill` does more than that.
+   */
+  failOver(
+    slot: number,
+    kill?: (master: RedisServer, replica: RedisServer) => Promise<void>,
+  ): Promise<RedisServer>;
   /** Moves a slot and its keys to the master with this index, as `redis-cli --cluster reshard` does. */
   moveSlot(slot: number, toIndex: number): Promise<void>;
   /** Kills all and removes their directories. */
@@ -22,11 +31,12 @@ const slotCount = 16_384;
 const nodeTimeoutMs = 2000;
 
 /**
- * Three masters that share the slots evenly, and that many replicas of each. Resolves when every node
- * says that all is well, after 2 to 4 seconds: a master does not write in its first two.
+ * Three masters that share the slots evenly, and that many replicas, the first one of the first master.
+ * Resolves when every node says that all is well, after 2 to 4 seconds: a master does not write in its
+ * first two.
  */
 export async function startCluster(options: { replicas?: number } = {}): Promise<RedisCluster> {
-  const count = masterCount * (1 + (options.replicas ?? 0));
+  const count = masterCount + (options.replicas ?? 0);
   const nodes: RedisServer[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.close()));
@@ -43,6 +53,7 @@ export async function startCluster(options: { replicas?: number } = {}): Promise
     urls: nodes.map(({ url }) => url),
     slotOf: async (key) => Number(await nodes[0]!.call("CLUSTER", "KEYSLOT", key)),
     masterOf: (slot) => masterOf(nodes, slot),
+    failOver: (slot, kill = (master) => master.kill()) => failOver(nodes, slot, kill),
     moveSlot: async (slot, toIndex) =>
       moveSlot(slot, await masterOf(nodes, slot), nodes[toIndex]!, nodes),
     close,
@@ -116,11 +127,37 @@ async function masterOf(nodes: RedisServer[], slot: number): Promise<RedisServer
 
 type SlotRange = [first: number, last: number, master: [ip: string, port: number]];
 
-async function isMasterOf(node: RedisServer, slot: number): Promise<boolean> {
+const isMasterOf = (node: RedisServer, slot: number): Promise<boolean> =>
+  namesMaster(node, slot, node);
+
+async function namesMaster(node: RedisServer, slot: number, master: RedisServer): Promise<boolean> {
   const ranges = (await node.call("CLUSTER", "SLOTS")) as SlotRange[];
   return ranges.some(
-    ([first, last, [, port]]) => first <= slot && slot <= last && port === node.port,
+    ([first, last, [, port]]) => first <= slot && slot <= last && port === master.port,
   );
+}
+
+async function failOver(
+  nodes: RedisServer[],
+  slot: number,
+  kill: (master: RedisServer, replica: RedisServer) => Promise<void>,
+): Promise<RedisServer> {
+  const old = await masterOf(nodes, slot);
+  const oldId = await idOf(old);
+  const others = nodes.filter((node) => node !== old);
+  const areItsReplicas = await Promise.all(others.map((node) => isReplicaOf(node, oldId)));
+  const replica = others[areItsReplicas.indexOf(true)];
+  if (!replica) throw new Error(`The master of slot ${slot} has no replica.`);
+  await kill(old, replica);
+  // https://redis.io/docs/latest/commands/cluster-failover: it asks nobody.
+  await replica.call("CLUSTER", "FAILOVER", "TAKEOVER");
+  await until(() => every(others, (node) => namesMaster(node, slot, replica)));
+  return old;
+}
+
+async function isReplicaOf(node: RedisServer, masterId: string): Promise<boolean> {
+  const nodes = String(await node.call("CLUSTER", "NODES"));
+  return nodes.split("\n").some((line) => / myself,slave (\S+)/.exec(line)?.[1] === masterId);
 }
 
 async function moveSlot(

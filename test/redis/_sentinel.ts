@@ -12,9 +12,11 @@ export interface RedisSentinel extends AsyncDisposable {
   master(): Promise<RedisServer>;
   /**
    * Kills the master and waits until all sentinels name the other one, which takes 1 to 5 seconds.
-   * Gives the new one. The old one becomes its replica when it is restarted.
+   * Gives the new one. The old one becomes its replica when it is restarted. `kill` does more than that.
    */
-  failOver(): Promise<RedisServer>;
+  failOver(
+    kill?: (master: RedisServer, replica: RedisServer) => Promise<void>,
+  ): Promise<RedisServer>;
   /** Kills all and removes their directories. */
   close(): Promise<void>;
 }
@@ -46,7 +48,15 @@ export async function startSentinel(): Promise<RedisSentinel> {
       sentinels,
       servers: [first, second],
       master,
-      failOver: () => failOver(master, sentinels),
+      async failOver(kill = (old) => old.kill()) {
+        const old = await master();
+        await kill(old, old === first ? second : first);
+        await until(async () => {
+          const ports = await Promise.all(sentinels.map(masterPort));
+          return ports.every((port) => port !== old.port);
+        });
+        return master();
+      },
       close,
       [Symbol.asyncDispose]: close,
     };
@@ -80,17 +90,4 @@ async function masterAmong(servers: RedisServer[], sentinels: RedisServer[]): Pr
 async function masterPort(sentinel: RedisServer): Promise<number> {
   const [, port] = (await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as string[];
   return Number(port);
-}
-
-async function failOver(
-  master: () => Promise<RedisServer>,
-  sentinels: RedisServer[],
-): Promise<RedisServer> {
-  const old = await master();
-  await old.kill();
-  await until(async () => {
-    const ports = await Promise.all(sentinels.map(masterPort));
-    return ports.every((port) => port !== old.port);
-  });
-  return master();
 }
