@@ -122,7 +122,8 @@ class Attempt<T> {
       ...changed.pickled,
     });
     if (how !== "done") return this.#again(how, isLate);
-    await this.#place.replicate(id, `write session ${id}`);
+    // Of a move both ends: what has left an id must not be back there when a replica takes over.
+    for (const end of new Set([from, id])) await this.#place.replicate(end, `write session ${id}`);
     if (tag !== undefined) await this.#tags.renew(tag, id, head);
     return recordOf(id, head, changed.data);
   }

@@ -429,7 +429,11 @@ describe.runIf(isPossible)("RedisHandler, options", () => {
       message: expect.stringMatching(/0 of 1 replicas have it, and it is written/) as string,
     });
     await replica.call("REPLICAOF", "127.0.0.1", String(server.port));
-    await until(async () => (await ask("WAIT", "1", "100")) === "1");
+    let looks = 0;
+    await until(async () => {
+      looks++;
+      return (await ask("WAIT", "1", "100")) === "1";
+    });
 
     for (const [n, write] of [
       () => handler.store("a", 1),
@@ -443,6 +447,9 @@ describe.runIf(isPossible)("RedisHandler, options", () => {
     }
     await handler.remove("b");
     expect(await replica.call("GET", "sess:{b}")).toBe(null);
+    const waits = /cmdstat_wait:calls=(\d+)/.exec(await ask("INFO", "commandstats"))?.[1];
+    // One of `impatient`, one of each write, and two of the move: in a Cluster each end has its master.
+    expect(Number(waits) - looks).toBe(1 + 5);
   });
 
   it.each<[string, () => Redis | RedisV5]>([
