@@ -5,12 +5,22 @@
 import { canPin, isInstalled } from "../child.mjs";
 import { nodeRedis } from "../peers/redis-sessions.mjs";
 import { startRedis } from "../peers/redis.mjs";
+import { measureCapacity, measureMemory } from "../redis/capacity.mjs";
 import { measureCommands } from "../redis/commands.mjs";
 import { measureContention } from "../redis/contention.mjs";
 import { measureOperations } from "../redis/operations.mjs";
 import { measureRequests } from "../redis/requests.mjs";
 
 export const title = "Redis";
+
+const all = [
+  measureCommands,
+  measureRequests,
+  measureOperations,
+  measureContention,
+  measureMemory,
+  measureCapacity,
+];
 
 export async function measure(options) {
   if (!isInstalled("redis-server")) {
@@ -19,11 +29,15 @@ export async function measure(options) {
   }
   const server = await startRedis({ core: 1 });
   const client = await nodeRedis(`redis://127.0.0.1:${server.port}`);
-  const redis = { port: server.port, cpuMicros: () => cpuMicros(client) };
+  const redis = {
+    port: server.port,
+    cpuMicros: () => cpuMicros(client),
+    usedMemory: async () => Number(await info(client, "memory", "used_memory")),
+    flush: () => client.sendCommand(["FLUSHALL", "SYNC"]),
+  };
   const parts = [];
   try {
-    for (const part of [measureCommands, measureRequests, measureOperations, measureContention])
-      parts.push(await part({ ...options, redis }));
+    for (const part of all) parts.push(await part({ ...options, redis }));
   } finally {
     client.destroy();
     await server.close();
@@ -31,7 +45,7 @@ export async function measure(options) {
   const shared = "Everything shares the cores: there is no taskset, or one core.";
   return {
     rows: parts.flatMap(({ rows }) => rows),
-    figures: parts.flatMap(({ figures }) => figures),
+    figures: parts.flatMap(({ figures = [] }) => figures),
     parts: parts.map(({ title, rows, notes }) => ({
       title,
       rows,
@@ -42,7 +56,13 @@ export async function measure(options) {
 
 /** What the thread of Redis that does the commands has used so far. */
 async function cpuMicros(client) {
-  const info = await client.sendCommand(["INFO", "cpu"]);
-  const seconds = (name) => Number(new RegExp(`^${name}:(.*)$`, "m").exec(info)[1]);
-  return 1e6 * (seconds("used_cpu_user_main_thread") + seconds("used_cpu_sys_main_thread"));
+  const user = await info(client, "cpu", "used_cpu_user_main_thread");
+  const system = await info(client, "cpu", "used_cpu_sys_main_thread");
+  return 1e6 * (Number(user) + Number(system));
+}
+
+/** What Redis says of itself. */
+async function info(client, section, name) {
+  const text = await client.sendCommand(["INFO", section]);
+  return new RegExp(`^${name}:(.*)$`, "m").exec(text)[1].trim();
 }
