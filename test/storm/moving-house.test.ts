@@ -73,23 +73,24 @@ async function moveHouse({ from, sessions, mover }: Move): Promise<Outcome> {
     ),
   );
   const ids: string[] = [];
-  for await (const id of old.keys()) ids.push(id);
+  for await (const id of old.keys()) ids.push(id); // in the order in which a copier has them
+  expect(ids).toHaveLength(sessions);
   const settled = performance.now();
 
   const visitors = new Visitors(instances, ids);
-  let isOver = false;
-  const traffic = Promise.all(
-    Array.from({ length: crowd }, () => visitors.actWhile(() => !isOver)),
-  );
   const [copier] = instances;
-  try {
-    let before = 0;
-    for (const share of deaths) before += await copyUpTo(share, copier, visitors, before);
-    await copyUpTo(Infinity, copier, visitors, before);
-  } finally {
-    isOver = true;
-    await traffic;
-  }
+  let isOver = false;
+  const move = async (): Promise<void> => {
+    try {
+      let before = 0;
+      for (const share of deaths) before += await copyUpTo(share, copier, visitors, before);
+      await copyUpTo(Infinity, copier, visitors, before);
+    } finally {
+      isOver = true;
+    }
+  };
+  const traffic = Array.from({ length: crowd }, () => visitors.actWhile(() => !isOver));
+  await Promise.all([move(), ...traffic]);
   const moved = performance.now();
   const violations = {
     ...visitors.violations,
@@ -126,8 +127,8 @@ async function copyUpTo(
     ({ status, text }) => `${status} ${text}`,
     () => "killed",
   );
-  for (let news: number | string = 0; visitors.share < share;) {
-    news = await Promise.race([copier.count(), copying]);
+  while (visitors.share < share) {
+    const news = await Promise.race([copier.count(), copying]);
     if (typeof news === "string") {
       if (!news.startsWith("200")) throw new Error(`/copy: ${news}`);
       return count; // it was faster
@@ -168,9 +169,11 @@ function violationsIn(
     tooMany: 0,
     damaged: 0,
     elsewhere: 0,
+    strangers: byUser.size,
   };
   for (const { user, cookie, is, sent, acknowledged } of visitors) {
     const records = byUser.get(user) ?? [];
+    if (records.length > 0) found.strangers--;
     if (records.length > 1) found.twice++;
     if (records.length > 0 && is === "out") found.back++;
     if (records.length === 0 && (is === "in" || is === "adrift")) found.lost++;
@@ -205,7 +208,7 @@ describe.runIf(has("redis-server"))("moving house while the copier is killed", (
       });
       expect({ violations, complaints }).toEqual({ violations: none, complaints: [] });
       expect(kills).toBe(deaths.length);
-      expect(acknowledged).toBeGreaterThan(sessions / 10);
+      expect(acknowledged).toBeGreaterThan(sessions / 20);
     },
   );
 
