@@ -41,7 +41,7 @@ interface Counted {
 
 // So much has been copied when the copier is killed.
 const deaths = [0.3, 0.6];
-const crowd = 4;
+const crowd = 6;
 
 // Each session is a few files that are made and removed again. Measured: three times as fast as on a disk.
 const memory = "/dev/shm";
