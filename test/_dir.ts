@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
 /** A new empty directory, gone when the test is over. The temporary one is a link on macOS. */
-export function tempDir(): string {
-  const dir = mkdtempSync(join(realpathSync(tmpdir()), "filesession-"));
+export function tempDir(parent: string = tmpdir()): string {
+  const dir = mkdtempSync(join(realpathSync(parent), "filesession-"));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }

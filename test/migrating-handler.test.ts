@@ -11,148 +11,27 @@ import {
   migratingHandler,
   useFileSession,
 } from "../src/index.ts";
-import { type HandlerHarness, MemoryHandler, testHandler } from "../src/testing.ts";
+import { MemoryHandler, testHandler } from "../src/testing.ts";
 import { hold, keysOf } from "../src/testing/place.ts";
 import { tempDir } from "./_dir.ts";
-import { fileHarness } from "./_file-harness.ts";
+import { fileSide, harnessOfBoth, harnessOfFirst, memorySide } from "./_migration.ts";
 import { StillPlace } from "./_still-place.ts";
 import { Killed, StoppingHandler } from "./_stopping-handler.ts";
 
-/** A place that can fail, and goes by everybody's clock. */
-class DatePlace extends StillPlace {
-  override now(): number {
-    return Date.now();
-  }
-}
-
-interface Side extends HandlerHarness {
-  open(): Handler;
-}
-
-function memorySide(): Side {
-  const place = new DatePlace();
-  return { open: () => new MemoryHandler(place), breakPlace: () => place.break() };
-}
-
-function fileSide(): Side {
-  const harness = fileHarness({});
-  return { ...harness, open: () => new FileHandler({ fileDir: harness.fileDir }) };
-}
-
-type Kind = "file" | "memory";
-
-/** Both sides as one place, by a clock that is moved. */
-function twoSides(kinds: readonly [Kind, Kind], open: (from: Side, to: Side) => Handler) {
-  const [from, to] = kinds.map((kind) => (kind === "file" ? fileSide() : memorySide())) as [
-    Side,
-    Side,
-  ];
-  const { advance } = from.advance ? from : to;
-  return {
-    open: () => open(from, to),
-    advance(seconds: number) {
-      if (advance) return advance(seconds);
-      if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["Date"] });
-      vi.setSystemTime(Date.now() + seconds * 1000);
-    },
-    async breakPlace() {
-      await from.breakPlace?.();
-      await to.breakPlace?.();
-    },
-    async close() {
-      vi.useRealTimers();
-      await from.close?.();
-      await to.close?.();
-    },
-  };
-}
-
-/**
- * A handler whose sessions are all back in `from` whenever nothing is under way: each call finds them
- * there, or has to bring them.
- */
-class PutBack implements Handler {
-  readonly #handler: Handler;
-  readonly #place: PutBackPlace;
-
-  constructor(handler: Handler, place: PutBackPlace) {
-    this.#handler = handler;
-    this.#place = place;
-  }
-  store: Handler["store"] = (...args) => this.#place.run(() => this.#handler.store(...args));
-  retrieve: Handler["retrieve"] = (...args) =>
-    this.#place.run(() => this.#handler.retrieve<never>(...args));
-  update: Handler["update"] = (...args) => this.#place.run(() => this.#handler.update(...args));
-  touch: Handler["touch"] = (id) => this.#place.run(() => this.#handler.touch(id));
-  remove: Handler["remove"] = (id) => this.#place.run(() => this.#handler.remove(id));
-  clean: Handler["clean"] = (...args) => this.#place.run(() => this.#handler.clean(...args));
-  tagged: Handler["tagged"] = (tag) => this.#place.run(() => this.#handler.tagged(tag));
-  keys: Handler["keys"] = () => this.#handler.keys();
-  close: Handler["close"] = () => this.#handler.close();
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-class PutBackPlace {
-  isBroken = false;
-  readonly #from: Side;
-  readonly #to: Side;
-  #underWay = 0;
-  #back: Promise<unknown> = Promise.resolve();
-
-  constructor(from: Side, to: Side) {
-    this.#from = from;
-    this.#to = to;
-  }
-
-  async run<T>(call: () => Promise<T>): Promise<T> {
-    await this.#back;
-    this.#underWay++;
-    try {
-      return await call();
-    } finally {
-      if (--this.#underWay === 0 && !this.isBroken) await (this.#back = this.#putBack());
-    }
-  }
-
-  async #putBack(): Promise<void> {
-    await using from = this.#from.open();
-    await using to = this.#to.open();
-    await copySessions(to, from, { remove: true, rate: Infinity });
-  }
-}
-
 const pairs = [
-  ["file", "memory"],
-  ["memory", "file"],
-  ["memory", "memory"],
+  ["file", "memory", fileSide, memorySide],
+  ["memory", "file", memorySide, fileSide],
+  ["memory", "memory", memorySide, memorySide],
 ] as const;
 
-describe.each(pairs)("migratingHandler from %s to %s", (...kinds) => {
-  testHandler(it, () =>
-    twoSides(kinds, (from, to) => migratingHandler({ from: from.open(), to: to.open() })),
-  );
+describe.each(pairs)("migratingHandler from %s to %s", (_from, _to, newFrom, newTo) => {
+  testHandler(it, () => harnessOfBoth(newFrom(), newTo()));
 });
 
 describe.each(pairs)(
   "migratingHandler from %s to %s, all sessions being in the first",
-  (...kinds) => {
-    testHandler(it, () => {
-      vi.useFakeTimers({ toFake: ["Date"] }); // what is put back ends at just the same moment
-      let place: PutBackPlace | undefined;
-      const harness = twoSides(kinds, (from, to) => {
-        place ??= new PutBackPlace(from, to);
-        return new PutBack(migratingHandler({ from: from.open(), to: to.open() }), place);
-      });
-      return {
-        ...harness,
-        async breakPlace() {
-          if (place) place.isBroken = true;
-          await harness.breakPlace();
-        },
-      };
-    });
+  (_from, _to, newFrom, newTo) => {
+    testHandler(it, () => harnessOfFirst(newFrom(), newTo()));
   },
 );
 

@@ -1,10 +1,10 @@
-// Four servers on one directory, real processes, and visitors who send each request to any of them.
+// Servers on one place, real processes, and visitors who send each request to any of them.
 
 import { Agent, request } from "node:http";
 import { fileURLToPath } from "node:url";
-import { start } from "../_process.ts";
+import { start, type Worker } from "../_process.ts";
 
-export type Sessions = "filesession" | "useSession" | "careless";
+export type Sessions = "filesession" | "useSession" | "careless" | "moving";
 
 export interface Answer {
   status: number;
@@ -24,13 +24,22 @@ export async function startFleet(
   sessions: Sessions,
   fileDir: string,
 ): Promise<Server[]> {
-  const agent = new Agent({ keepAlive: true });
-  const servers = majors.map((major) =>
-    start(process.execPath, [script, String(major), sessions, fileDir]),
-  );
-  const ports = await Promise.all(servers.map(({ line }) => line()));
-  return ports.map((port) => (path, cookie) => ask(agent, Number(port), path, cookie));
+  const started = majors.map((major) => startServer(major, sessions, fileDir));
+  return (await Promise.all(started)).map(({ server }) => server);
 }
+
+/** A server on an app of this major of h3, and its process, which ends with the test. */
+export async function startServer(
+  major: 1 | 2,
+  sessions: Sessions,
+  place: string,
+): Promise<{ server: Server; worker: Worker }> {
+  const worker = start(process.execPath, [script, String(major), sessions, place]);
+  const port = Number(await worker.line());
+  return { server: (path, cookie) => ask(agent, port, path, cookie), worker };
+}
+
+const agent = new Agent({ keepAlive: true });
 
 function ask(agent: Agent, port: number, path: string, cookie?: string): Promise<Answer> {
   const headers = { host: `localhost:${port}`, ...(cookie !== undefined && { cookie }) };

@@ -1,4 +1,4 @@
-// run.mjs [--long] [what vitest takes]: all storms, in 5 minutes, or `--long` for a night.
+// run.mjs [--long] [what vitest takes]: all storms, in 6 minutes, or `--long` for a night.
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,22 +1,26 @@
-// server.mjs <major> <sessions> <fileDir>: an app on h3 1 or 2 that keeps sessions in one of three
-// ways; says its port.
+// server.mjs <major> <sessions> <place>: an app on h3 1 or 2 that keeps sessions in one of four ways;
+// says its port. The place is a directory, or as JSON the two that sessions are moved between.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as h3v1 from "h3-v1";
 import * as h3v2 from "h3-v2";
-import { FileHandler, useFileSession } from "filesession";
+import { FileHandler, requireFileSession, useFileSession } from "filesession";
+import { openHouse } from "./_house.mjs";
 
-const [major, sessions, fileDir] = process.argv.slice(2);
+const [major, sessions, place] = process.argv.slice(2);
 const h3 = major === "1" ? h3v1 : h3v2;
 console.error = () => {}; // h3 1 reports what is thrown
 
 const open = {
-  filesession: (event) => useFileSession(event, { fileDir }),
+  filesession: (event) => useFileSession(event, { fileDir: place }),
+  moving: (event) => useFileSession(event, { handler: house.handler }),
   useSession: (event) => h3.useSession(event, { password: "of more than thirty-two characters" }),
   careless,
 }[sessions];
+
+const house = sessions === "moving" ? openHouse(JSON.parse(place)) : undefined;
 
 const routes = {
   "/": async (event) => (await open(event)).data,
@@ -48,13 +52,24 @@ const routes = {
   "/regenerate": async (event) => {
     const session = await open(event);
     await atGate(event);
-    await session.regenerate();
+    await session.regenerate({ grace: Number(query(event).get("grace")) });
     return "";
+  },
+  "/count": async (event) => {
+    const session = await requireFileSession(event, { handler: house.handler });
+    const add = ({ n = 0 }) => ({ n: n + 1 });
+    await session.update(query(event).has("late") ? async (data) => add(data) : add);
+    return session.data;
   },
   "/logout": async (event) => {
     await (await open(event)).clear();
     return "";
   },
+  "/settle": async (event) => {
+    await house.settle(...["first", "last"].map((name) => Number(query(event).get(name))));
+    return "";
+  },
+  "/copy": () => house.copy(({ copied, present, gone }) => console.log(copied + present + gone)),
   "/arrived": async (event) => {
     await gate(query(event).get("gate")).arrived;
     return "";
@@ -93,7 +108,7 @@ function query(event) {
 
 /** Sessions on the same handler, by somebody who has never asked whether they are still there. */
 async function careless(event) {
-  const handler = new FileHandler({ fileDir });
+  const handler = new FileHandler({ fileDir: place });
   const cookie = h3.getCookie(event, "careless");
   const data = cookie === undefined ? {} : ((await handler.retrieve(cookie)).data ?? {});
   const use = (id) => {

@@ -1,0 +1,2 @@
+export function secretOf(user: number): string;
+export function idOf(secret: string): string;
