@@ -183,6 +183,15 @@ async function moveSlot(
   for (const node of nodes)
     if (node !== from && node !== to && (await isMaster(node)))
       await setSlot(node, "NODE", newOwner);
+  // Whoever has not heard of its new epoch yet may take the slot for another's when it is moved again.
+  const epoch = await epochOf(to, newOwner);
+  await until(() => every(nodes, async (node) => (await epochOf(node, newOwner)) === epoch));
+}
+
+/** The configuration epoch of the node with this id, as `node` knows it. */
+async function epochOf(node: RedisServer, id: string): Promise<string | undefined> {
+  const lines = String(await node.call("CLUSTER", "NODES")).split("\n");
+  return lines.find((line) => line.startsWith(id))?.split(" ")[6];
 }
 
 const isMaster = async (node: RedisServer): Promise<boolean> =>
