@@ -6,7 +6,7 @@ const config: ViteUserConfig = defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/{apps,storm}/**", "**/node_modules/**"],
     globalSetup: "test/_build.ts",
-    maxWorkers: 2, // on two processors one would be the default; much of it is waiting
+    maxWorkers: 3, // on two processors one would be the default; half of it is waiting
     testTimeout: size(20_000, 3_600_000),
     coverage: { include: ["src/**"], reporter: ["text-summary"] },
   },

@@ -164,8 +164,9 @@ describe.runIf(has("redis-server"))("RedisHandler, two calls at once", () => {
     stopAt: number,
     dies: boolean,
   ): Promise<Outcome | undefined> {
+    await client.flushall(); // `keys` goes through whatever is there
     const prefix = `${places++}:`;
-    const other = new RedisHandler({ client, prefix, lockTimeout: 0.03, timeout: 10 });
+    await using other = new RedisHandler({ client, prefix, lockTimeout: 0.005, timeout: 10 });
     await begin(other);
     let open = (): void => {};
     const gate = new Promise<void>((resolve) => (open = resolve));
