@@ -1,6 +1,7 @@
 // The options of a FileHandler: what they are, what they are by default, what they may be.
 
 import { badOption } from "../core/error.ts";
+import { maxBytesOf } from "../core/max-bytes.ts";
 import { seconds } from "../core/seconds.ts";
 import { isDeviceName } from "./platform.ts";
 
@@ -57,11 +58,6 @@ export interface FileHandlerOptions {
 /** What messages on diagnostics channels call a `FileHandler`. */
 export const handlerName = "file";
 
-// What a slot can hold, less what else stands in it.
-const maxMaxBytes = 99_000_000;
-
-export const defaultMaxBytes: number = 1024 * 1024;
-
 /** As many as Node itself has for its asynchronous calls. */
 export const defaultThreads: number = 4;
 
@@ -76,7 +72,7 @@ export function readOptions(options: FileHandlerOptions): Settings {
     filePrefix = "sess_",
     lockTimeout = 75,
     durability = "process",
-    maxBytes = defaultMaxBytes,
+    maxBytes,
     cacheBytes = 64 * 1024 * 1024,
     threads,
     staleAfter = 60,
@@ -89,8 +85,6 @@ export function readOptions(options: FileHandlerOptions): Settings {
     throw badOption("filePrefix", filePrefix, "other than the name of a device of Windows");
   if (!["process", "file", "full"].includes(durability))
     throw badOption("durability", durability, "'process', 'file' or 'full'");
-  if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > maxMaxBytes)
-    throw badOption("maxBytes", maxBytes, `a whole number of bytes from 1 to ${maxMaxBytes}`);
   if (!Number.isInteger(cacheBytes) || cacheBytes < 0)
     throw badOption("cacheBytes", cacheBytes, "a whole number of bytes, 0 or more");
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 0 && threads <= 64))
@@ -100,7 +94,7 @@ export function readOptions(options: FileHandlerOptions): Settings {
     filePrefix,
     lockTimeout: seconds("lockTimeout", lockTimeout),
     durability,
-    maxBytes,
+    maxBytes: maxBytesOf(maxBytes),
     cacheBytes,
     ...(threads !== undefined && { threads }),
     staleAfter: seconds("staleAfter", staleAfter),

@@ -7,10 +7,11 @@
 
 import { lstatSync } from "node:fs";
 import { badOption } from "../core/error.ts";
+import { defaultMaxBytes } from "../core/max-bytes.ts";
 import type { Pickled } from "../core/pickle.ts";
 import type { Files, FilesHere } from "./files.ts";
 import type { Found } from "./found.ts";
-import { defaultMaxBytes, defaultThreads, type Settings } from "./options.ts";
+import { defaultThreads, type Settings } from "./options.ts";
 import { Threads } from "./threads.ts";
 import { threadFile } from "./worker.ts";
 

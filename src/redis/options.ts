@@ -1,6 +1,7 @@
 // The options of a RedisHandler: what they are, what they are by default, what they may be.
 
 import { badOption } from "../core/error.ts";
+import { maxBytesOf } from "../core/max-bytes.ts";
 import { milliseconds, seconds } from "../core/seconds.ts";
 import { isClient, type RedisClient } from "./client.ts";
 
@@ -56,7 +57,7 @@ export function readOptions(options: RedisHandlerOptions): Settings {
     prefix = "sess:",
     timeout = 2,
     lockTimeout = 15,
-    maxBytes = 1024 * 1024,
+    maxBytes,
     replicas = 0,
   } = options;
   const urls = [url].flat() as string[];
@@ -67,8 +68,6 @@ export function readOptions(options: RedisHandlerOptions): Settings {
     throw badOption("client", typeof client, "a client of ioredis or redis");
   if (typeof prefix !== "string" || /[\s{}]/.test(prefix) || prefix.length > 256)
     throw badOption("prefix", prefix, "a text of at most 256 characters without spaces or braces");
-  if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > maxMaxBytes)
-    throw badOption("maxBytes", maxBytes, `a whole number of bytes from 1 to ${maxMaxBytes}`);
   if (!Number.isInteger(replicas) || replicas < 0)
     throw badOption("replicas", replicas, "a whole number, 0 or more");
   // It sends a command without a key, which WAIT is, to any of its nodes.
@@ -80,13 +79,10 @@ export function readOptions(options: RedisHandlerOptions): Settings {
     prefix,
     timeoutMs: milliseconds("timeout", timeout),
     lockTimeoutMs: 1000 * seconds("lockTimeout", lockTimeout),
-    maxBytes,
+    maxBytes: maxBytesOf(maxBytes),
     replicas,
   };
 }
-
-// A string of Redis can have 512 MB (`proto-max-bulk-len`), and is sent whole.
-const maxMaxBytes = 99_000_000;
 
 function isRedisUrl(url: unknown): boolean {
   return typeof url === "string" && /^rediss?:\/\/[^\s/]/.test(url) && URL.canParse(url);
