@@ -53,6 +53,8 @@ linux("isGone", () => {
     const shell = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
     onTestFinished(() => void shell.kill("SIGKILL"));
     const pid = Number(String((await once(shell.stdout, "data"))[0]));
+    // Until then it is a shell, which does ask.
+    await expect.poll(() => readFileSync(`/proc/${shell.pid}/comm`, "latin1")).toBe("sleep\n");
     const story = storyOfProcess(pid);
     expect(isGone(story)).toBe(false);
     process.kill(pid, "SIGKILL");
