@@ -61,7 +61,7 @@ describe.runIf(has("redis-server"))("RedisHandler, one server", () => {
   describe("by a url", () => {
     testHandler(it, async () => {
       const line = await lineTo(server.port);
-      const place = harness((prefix) => new RedisHandler({ url: line.url, prefix, timeout: 0.3 }));
+      const place = harness((prefix) => new RedisHandler({ url: line.url, prefix }));
       return { ...place, ...brokenBy(line, place) };
     });
   });
