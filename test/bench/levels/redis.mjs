@@ -32,7 +32,7 @@ export async function measure(options) {
   const redis = {
     port: server.port,
     cpuMicros: () => cpuMicros(client),
-    usedMemory: async () => Number(await info(client, "memory", "used_memory")),
+    usedMemory: async () => (await info(client, "memory"))("used_memory"),
     flush: () => client.sendCommand(["FLUSHALL", "SYNC"]),
   };
   const parts = [];
@@ -56,13 +56,12 @@ export async function measure(options) {
 
 /** What the thread of Redis that does the commands has used so far. */
 async function cpuMicros(client) {
-  const user = await info(client, "cpu", "used_cpu_user_main_thread");
-  const system = await info(client, "cpu", "used_cpu_sys_main_thread");
-  return 1e6 * (Number(user) + Number(system));
+  const said = await info(client, "cpu");
+  return 1e6 * (said("used_cpu_user_main_thread") + said("used_cpu_sys_main_thread"));
 }
 
-/** What Redis says of itself. */
-async function info(client, section, name) {
+/** The numbers that Redis says of itself, by their names. */
+async function info(client, section) {
   const text = await client.sendCommand(["INFO", section]);
-  return new RegExp(`^${name}:(.*)$`, "m").exec(text)[1].trim();
+  return (name) => Number(new RegExp(`^${name}:(.*)$`, "m").exec(text)[1]);
 }

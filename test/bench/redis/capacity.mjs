@@ -5,8 +5,8 @@
 import { RedisHandler } from "../../../dist/redis.js";
 import { sessionData, sessionId } from "../data.mjs";
 import { interleave, median, rate, round } from "../measure.mjs";
+import { data, idleTimeout, onOne } from "./on-one.mjs";
 
-const idleTimeout = 86_400;
 const callers = 64;
 
 export async function measureMemory({ redis, quick, log }) {
@@ -15,9 +15,9 @@ export async function measureMemory({ redis, quick, log }) {
   for (const bytes of [300, 1000, 4000])
     for (const perUser of [undefined, 1, 5]) {
       log(`redis: memory, ${bytes} B`);
-      const data = sessionData(bytes);
+      const some = sessionData(bytes);
       const tagOf = (n) => (perUser ? { tag: `user-${Math.floor(n / perUser)}` } : {});
-      const store = (to, n) => to.store(sessionId(n), data, { idleTimeout, ...tagOf(n) });
+      const store = (to, n) => to.store(sessionId(n), some, { idleTimeout, ...tagOf(n) });
       await redis.flush();
       const before = await redis.usedMemory();
       await withHandler(redis, (handler) => times(count, (n) => store(handler, n)));
@@ -33,22 +33,16 @@ export async function measureMemory({ redis, quick, log }) {
   return { title: `Redis: memory of a session, of ${count.toLocaleString("en-US")}`, rows };
 }
 
-const data = sessionData(300);
-const counted = ({ data }) => ({ ...data, visits: data.visits + 1 });
-const tag = (n) => `user-${n % 1000}`;
-
 const operations = {
-  retrieve: (to, id) => to.retrieve(id),
-  store: (to, id) => to.store(id, data, { idleTimeout }),
-  "store, with a tag": (to, id, n) => to.store(id, data, { idleTimeout, tag: tag(n) }),
-  "update, sync": (to, id) => to.update(id, counted),
-  "update, async and so locked": (to, id) => to.update(id, async (record) => counted(record)),
-  touch: (to, id) => to.touch(id),
+  ...onOne,
   "moved to a new id and back": async (to, id) => {
     await to.store(`${id} new`, data, { idleTimeout, oldId: id });
     await to.store(id, data, { idleTimeout, oldId: `${id} new` });
   },
-  remove: (to, id) => to.remove(id),
+  "removed, and stored anew": async (to, id) => {
+    await to.remove(id);
+    await to.store(id, data, { idleTimeout });
+  },
 };
 
 export async function measureCapacity({ redis, quick, rounds, log }) {
