@@ -3,27 +3,11 @@ import { findTagged } from "../src/core/tagged.ts";
 
 describe("findTagged", () => {
   it("asks once for what is on the list and is there", async () => {
-    const asked: string[][] = [];
-    const found = await findTagged(
-      () => ["a", "b"],
-      (ids) => {
-        asked.push(ids);
-        return ids;
-      },
-    );
-    expect([found, asked]).toEqual([["a", "b"], [["a", "b"]]]);
+    expect(await looked(["a", "b"], ["a", "b"])).toEqual([["a", "b"], [["a", "b"]]]);
   });
 
   it("ends where the list names one that is not there, and never will be", async () => {
-    const asked: string[][] = [];
-    const found = await findTagged(
-      () => ["gone", "a"],
-      (ids) => {
-        asked.push(ids);
-        return ids.filter((id) => id === "a");
-      },
-    );
-    expect([found, asked]).toEqual([["a"], [["gone", "a"], ["gone"], []]]);
+    expect(await looked(["gone", "a"], ["a"])).toEqual([["a"], [["gone", "a"], ["gone"], []]]);
   });
 
   it.each(["first", "last"])(
@@ -43,6 +27,19 @@ describe("findTagged", () => {
     },
   );
 });
+
+/** What is found where these are listed and those there, and which were asked for, each time. */
+async function looked(listed: string[], there: string[]): Promise<[string[], string[][]]> {
+  const asked: string[][] = [];
+  const found = await findTagged(
+    () => listed,
+    (ids) => {
+      asked.push(ids);
+      return ids.filter((id) => there.includes(id));
+    },
+  );
+  return [found, asked];
+}
 
 /** Each way to choose so many numbers below `end`, of which none is less than the one before. */
 function* ascending(count: number, end: number, start = 0): Generator<number[], void, undefined> {

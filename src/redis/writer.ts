@@ -77,9 +77,15 @@ class Attempt<T> {
     this.#from = write.options.oldId ?? write.id;
   }
 
+  /** What it is about: one session, or both ends of a move. */
+  get #ids(): string[] {
+    const { id } = this.#write;
+    return id === this.#from ? [id] : [this.#from, id];
+  }
+
   /** In one order always: two who move in opposite directions do not wait for each other. */
   async lock(): Promise<void> {
-    for (const id of [...new Set([this.#from, this.#write.id])].sort()) {
+    for (const id of this.#ids.sort()) {
       const { lock, text } = await takeLock(this.#place, id);
       this.#locks.set(id, lock);
       if (id === this.#from) this.#known = knownBy(text);
@@ -123,7 +129,7 @@ class Attempt<T> {
     });
     if (how !== "done") return this.#again(how, isLate);
     // Of a move both ends: what has left an id must not be back there when a replica takes over.
-    for (const end of new Set([from, id])) await this.#place.replicate(end, `write session ${id}`);
+    for (const end of this.#ids) await this.#place.replicate(end, `write session ${id}`);
     if (tag !== undefined) await this.#tags.renew(tag, id, head);
     return recordOf(id, head, changed.data);
   }

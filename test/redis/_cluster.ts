@@ -11,13 +11,13 @@ export interface RedisCluster extends AsyncDisposable {
   /** The node that takes itself for the master of this slot. */
   masterOf(slot: number): Promise<RedisServer>;
   /**
-   * Kills the master of this slot and has its replica take over at once, which the others would else
-   * vote for when they have missed the master for some seconds. Resolves when all know the new one, and
-   * gives the old one, which becomes its replica when it is restarted. `kill` does more than that.
+   * Has the master of this slot killed by `kill`, and its replica take over at once, which the others
+   * would else vote for when they have missed the master for some seconds. Resolves when all know the
+   * new one, and gives the old one, which becomes its replica when it is restarted.
    */
   failOver(
     slot: number,
-    kill?: (master: RedisServer, replica: RedisServer) => Promise<void>,
+    kill: (master: RedisServer, replica: RedisServer) => Promise<void>,
   ): Promise<RedisServer>;
   /** Moves a slot and its keys to the master with this index, as `redis-cli --cluster reshard` does. */
   moveSlot(slot: number, toIndex: number): Promise<void>;
@@ -53,7 +53,7 @@ export async function startCluster(options: { replicas?: number } = {}): Promise
     urls: nodes.map(({ url }) => url),
     slotOf: async (key) => Number(await nodes[0]!.call("CLUSTER", "KEYSLOT", key)),
     masterOf: (slot) => masterOf(nodes, slot),
-    failOver: (slot, kill = (master) => master.kill()) => failOver(nodes, slot, kill),
+    failOver: (slot, kill) => failOver(nodes, slot, kill),
     moveSlot: async (slot, toIndex) =>
       moveSlot(slot, await masterOf(nodes, slot), nodes[toIndex]!, nodes),
     close,
@@ -97,10 +97,15 @@ async function every(
 }
 
 /** Whether it knows that many nodes by their names: those it is about to meet have passing ones. */
-async function knows(node: RedisServer, count: number): Promise<boolean> {
-  const lines = String(await node.call("CLUSTER", "NODES"))
+/** All nodes as this one knows them, a line each. */
+async function nodesBy(node: RedisServer): Promise<string[]> {
+  return String(await node.call("CLUSTER", "NODES"))
     .trim()
     .split("\n");
+}
+
+async function knows(node: RedisServer, count: number): Promise<boolean> {
+  const lines = await nodesBy(node);
   return lines.length === count && !lines.some((line) => line.includes("handshake"));
 }
 
@@ -156,8 +161,7 @@ async function failOver(
 }
 
 async function isReplicaOf(node: RedisServer, masterId: string): Promise<boolean> {
-  const nodes = String(await node.call("CLUSTER", "NODES"));
-  return nodes.split("\n").some((line) => / myself,slave (\S+)/.exec(line)?.[1] === masterId);
+  return (await nodesBy(node)).some((line) => / myself,slave (\S+)/.exec(line)?.[1] === masterId);
 }
 
 async function moveSlot(
@@ -190,8 +194,7 @@ async function moveSlot(
 
 /** The configuration epoch of the node with this id, as `node` knows it. */
 async function epochOf(node: RedisServer, id: string): Promise<string | undefined> {
-  const lines = String(await node.call("CLUSTER", "NODES")).split("\n");
-  return lines.find((line) => line.startsWith(id))?.split(" ")[6];
+  return (await nodesBy(node)).find((line) => line.startsWith(id))?.split(" ")[6];
 }
 
 const isMaster = async (node: RedisServer): Promise<boolean> =>

@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { HandlerHarness } from "../../src/testing.ts";
 
 export interface Line {
   /** Where a client has to go to get to the server. */
@@ -68,6 +69,20 @@ export async function lineTo(port: number): Promise<Line> {
       destroyAll();
       line.close();
       await once(line, "close");
+    },
+  };
+}
+
+/** A place whose client goes over this line: it is broken when that is cut, and both are closed. */
+export function brokenBy(
+  line: Line,
+  place: { close(): void },
+): Pick<HandlerHarness, "breakPlace" | "close"> {
+  return {
+    breakPlace: () => line.cut(),
+    async close() {
+      place.close();
+      await line.close();
     },
   };
 }

@@ -7,7 +7,7 @@ import { type RedisClient, RedisHandler } from "../../src/redis.ts";
 import { type HandlerHarness, moveClock, testHandler } from "../../src/testing.ts";
 import { has } from "../_needs.ts";
 import { type RedisCluster, startCluster } from "./_cluster.ts";
-import { type Line, lineTo } from "./_line.ts";
+import { brokenBy, lineTo } from "./_line.ts";
 import { type RedisServer, startRedis } from "./_server.ts";
 
 /** A client, and what ends it. */
@@ -74,19 +74,6 @@ describe.runIf(has("redis-server"))("RedisHandler, one server", () => {
     testHandler(it, () => harness((prefix) => new RedisHandler({ client: opened.client, prefix })));
   });
 });
-
-function brokenBy(
-  line: Line,
-  place: { close(): void },
-): Pick<HandlerHarness, "breakPlace" | "close"> {
-  return {
-    breakPlace: () => line.cut(),
-    async close() {
-      place.close();
-      await line.close();
-    },
-  };
-}
 
 describe.runIf(has("redis-server"))("RedisHandler, a Cluster of three masters", () => {
   let cluster: RedisCluster;

@@ -8,7 +8,7 @@ import { RedisHandler } from "../../src/redis.ts";
 import { testHandler } from "../../src/testing.ts";
 import { fileSide, harnessOfBoth, harnessOfFirst, type Side } from "../_migration.ts";
 import { has } from "../_needs.ts";
-import { lineTo } from "./_line.ts";
+import { brokenBy, lineTo } from "./_line.ts";
 import { type RedisServer, startRedis } from "./_server.ts";
 
 let places = 0;
@@ -23,11 +23,7 @@ async function redisSide(server: RedisServer): Promise<Side> {
       const handler: Handler = new RedisHandler(options);
       return Object.assign(handler, { selfCleaning: false });
     },
-    breakPlace: () => line.cut(),
-    async close() {
-      client.disconnect();
-      await line.close();
-    },
+    ...brokenBy(line, { close: () => client.disconnect() }),
   };
 }
 
